@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actor/actor_process.hpp"
+
+#include "base/program_options.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+namespace sdfleet::actor {
+
+namespace {
+
+// Until the agent's welcome says otherwise.
+constexpr std::chrono::milliseconds first_interval{500};
+constexpr std::chrono::milliseconds first_lease{10'000};
+constexpr std::chrono::milliseconds compute_patience{3'000};
+
+} // namespace
+
+ActorProcess::ActorProcess(ActorSettings settings, const KindRegistry& registry)
+    : settings_(std::move(settings)), kinds_(registry.make(settings_)), socket_(context_, io_),
+      signals_(io_, SIGTERM, SIGINT), timer_(io_), interval_(first_interval), lease_(first_lease),
+      heard_at_(Clock::now())
+{
+}
+
+base::Result<void> ActorProcess::run()
+{
+    if (auto connected = socket_.connect(settings_.agent); !connected) {
+        return base::fail(base::ExitCode::failed, connected.error());
+    }
+    socket_.start({[this] {
+                       greet();
+                       flush_results();
+                   },
+                   [this](const proto::Packet& packet) { on_packet(packet); },
+                   [](const proto::DecodeError& error) { spdlog::warn("the agent sent garbage: {}", error.message); }});
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
+        if (!error) {
+            stop({});
+        }
+    });
+    compute_.emplace(io_, kinds_,
+                     ComputeThread::News{[this](const auto& ready) { on_ready(ready); },
+                                         [this](proto::AttemptId id) { send(proto::Started{id}); },
+                                         [this](const proto::StepProgress& progress) { send(progress); },
+                                         [this](proto::Packet packet) { on_finished(std::move(packet)); }});
+    io_.run();
+    if (!compute_->finish_within(compute_patience)) {
+        // An operation on the device that does not return; nothing here can be destroyed under it.
+        std::_Exit(base::to_int(result_ ? base::ExitCode::ok : base::report("actor", result_.error())));
+    }
+    compute_.reset();
+    return result_;
+}
+
+void ActorProcess::stop(base::Result<void> result)
+{
+    send(proto::Goodbye{result ? "stopped" : result.error().message});
+    result_ = std::move(result);
+    io_.stop();
+}
+
+void ActorProcess::on_ready(const base::Result<void>& ready)
+{
+    if (!ready) {
+        stop(ready);
+        return;
+    }
+    is_ready_ = true;
+    heard_at_ = Clock::now();
+    greet();
+    arm_timer();
+}
+
+void ActorProcess::greet()
+{
+    if (is_ready_) {
+        send(proto::ActorHello{proto::protocol_version_min, proto::protocol_version_max,
+                               std::string("actor ") + SDFLEET_VERSION, settings_.slot,
+                               static_cast<std::uint64_t>(::getpid())});
+    }
+}
+
+void ActorProcess::arm_timer()
+{
+    timer_.expires_after(interval_);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            on_tick();
+        }
+    });
+}
+
+void ActorProcess::on_tick()
+{
+    for (const auto& [name, kind] : kinds_) {
+        if (const auto fault = kind->health()) {
+            stop(base::fail(base::ExitCode::failed, "the device is of no use any more: " + *fault));
+            return;
+        }
+    }
+    if (Clock::now() - heard_at_ > lease_) {
+        stop(base::fail(base::ExitCode::failed, "the agent was silent for " + std::to_string(lease_.count()) + " ms"));
+        return;
+    }
+    if (is_welcome_) {
+        send(proto::Heartbeat{++sequence_, {}});
+    } else {
+        greet();
+    }
+    flush_results();
+    arm_timer();
+}
+
+void ActorProcess::on_finished(proto::Packet packet)
+{
+    results_.push_back(std::move(packet));
+    flush_results();
+}
+
+void ActorProcess::flush_results()
+{
+    while (!results_.empty()) {
+        results_.front().envelope = envelope_;
+        const auto sent = socket_.send(results_.front());
+        if (!sent && sent.error() == net::SendError::would_block) {
+            return; // again when the socket takes more, and with every heartbeat
+        }
+        results_.pop_front();
+    }
+}
+
+void ActorProcess::on_packet(const proto::Packet& packet)
+{
+    std::visit([this](const auto& message) { said(message); }, packet.message);
+}
+
+void ActorProcess::said(const proto::Welcome& welcome)
+{
+    is_welcome_ = true;
+    envelope_.version = welcome.protocol_version;
+    interval_ = std::chrono::milliseconds(std::max(welcome.heartbeat_interval_ms, 20u));
+    lease_ = std::max(std::chrono::milliseconds(welcome.lease_ms), interval_ * 2);
+    heard_at_ = Clock::now();
+}
+
+void ActorProcess::said(const proto::Refused& refused)
+{
+    stop(base::fail(base::ExitCode::failed, "the agent refused this actor: " + refused.message));
+}
+
+void ActorProcess::said(const proto::Goodbye&)
+{
+    stop({});
+}
+
+void ActorProcess::said(const proto::HeartbeatAck&)
+{
+    heard_at_ = Clock::now();
+}
+
+void ActorProcess::said(const proto::Assign& assign)
+{
+    if (!compute_->offer(assign)) {
+        send(proto::ItemFailed{assign.attempt_id, assign.job_id, assign.index, proto::FailureReason::overloaded,
+                               "this actor has enough work"});
+    }
+}
+
+void ActorProcess::said(const proto::CancelAttempt& cancel)
+{
+    compute_->cancel(cancel.attempt_id);
+}
+
+template <class Other>
+void ActorProcess::said(const Other& other)
+{
+    spdlog::warn("the agent sent message {}, which no agent may send to an actor", static_cast<int>(other.type));
+}
+
+} // namespace sdfleet::actor

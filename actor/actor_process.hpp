@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "actor/actor_settings.hpp"
+#include "actor/compute_thread.hpp"
+#include "actor/kind_registry.hpp"
+#include "net/socket.hpp"
+
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace sdfleet::actor {
+
+/// An actor's I/O thread: talks to the agent, proves with heartbeats that it lives, and hands items to the compute
+/// thread. Ends when the agent says so, falls silent, or refuses it.
+class ActorProcess {
+public:
+    ActorProcess(ActorSettings settings, const KindRegistry& registry);
+
+    /// Runs until the end; returns without an error when the agent (or a signal) wanted it. The compute thread gets a few
+    /// seconds to stop; should it not, the process is ended from here.
+    base::Result<void> run();
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    void on_ready(const base::Result<void>& ready);
+    void on_packet(const proto::Packet& packet);
+    void on_finished(proto::Packet packet);
+    void on_tick();
+    void greet();
+    void stop(base::Result<void> result);
+    void send(proto::Message message) { (void)socket_.send({envelope_, std::move(message), {}}); }
+    void flush_results();
+    void arm_timer();
+
+    void said(const proto::Welcome& welcome);
+    void said(const proto::Refused& refused);
+    void said(const proto::Goodbye& goodbye);
+    void said(const proto::HeartbeatAck& ack);
+    void said(const proto::Assign& assign);
+    void said(const proto::CancelAttempt& cancel);
+    template <class Other>
+    void said(const Other& other);
+
+    ActorSettings settings_;
+    Kinds kinds_;
+    boost::asio::io_context io_;
+    net::Context context_;
+    net::DealerSocket socket_;
+    boost::asio::signal_set signals_;
+    boost::asio::steady_timer timer_;
+
+    proto::Envelope envelope_;
+    bool is_ready_ = false;   ///< the kinds have started
+    bool is_welcome_ = false; ///< the agent knows us
+    std::chrono::milliseconds interval_;
+    std::chrono::milliseconds lease_;
+    Clock::time_point heard_at_; ///< the agent's last acknowledgement
+    std::uint64_t sequence_ = 0;
+    std::deque<proto::Packet> results_; ///< not taken by the socket yet; at most as many as items under way
+    base::Result<void> result_;
+    std::optional<ComputeThread> compute_; ///< last: it posts to io_
+};
+
+} // namespace sdfleet::actor

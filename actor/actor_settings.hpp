@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "proto/ids.hpp"
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sdfleet::actor {
+
+/// What the agent tells an actor process at its start.
+struct ActorSettings {
+    std::string agent; ///< the agent's private endpoint, ipc://...
+    proto::Slot slot;
+    std::string device = "cpu";
+    int threads = 1; ///< that one operation may use
+    std::vector<std::pair<std::string, std::filesystem::path>>
+        models; ///< name and folder; the first is loaded at start
+};
+
+} // namespace sdfleet::actor

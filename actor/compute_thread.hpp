@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "actor/kind_registry.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+
+#include <boost/asio/io_context.hpp>
+
+namespace sdfleet::actor {
+
+/// The thread that owns the device and does one item after the other, apart from the I/O, which so stays alive whatever
+/// an item takes. Made, and called, on the io_context's thread, which is also where the news arrives.
+class ComputeThread {
+public:
+    struct News {
+        std::function<void(base::Result<void>)> on_ready; ///< all kinds have started, or one could not
+        std::function<void(proto::AttemptId)> on_started;
+        std::function<void(proto::StepProgress)> on_step;
+        /// ItemDone with its artifact, or ItemFailed.
+        std::function<void(proto::Packet)> on_finished;
+    };
+
+    /// Starts the kinds at once, in the order of their names. `kinds` must outlive the object.
+    ComputeThread(boost::asio::io_context& io, const Kinds& kinds, News news);
+
+    /// Asks the item under way to stop, and waits for it.
+    ~ComputeThread();
+
+    /// False when too much waits already.
+    bool offer(proto::Assign assign);
+
+    /// Of a waiting item or the one under way; does nothing for another.
+    void cancel(proto::AttemptId id);
+
+    /// Takes nothing more, asks the item under way to stop; true when the thread has ended by then.
+    bool finish_within(std::chrono::milliseconds patience);
+
+private:
+    struct Current {
+        proto::AttemptId attempt_id;
+        std::stop_source stop;
+    };
+
+    void run();
+    base::Result<void> start_kinds();
+    void work_on(const proto::Assign& assign, const std::stop_token& cancelled);
+    Outcome handle(const proto::Assign& assign, const WorkContext& context);
+    template <class Handler>
+    void tell(Handler handler);
+
+    boost::asio::io_context& io_;
+    const Kinds& kinds_;
+    const std::shared_ptr<const News> news_; ///< called on the I/O thread; may outlive this object there
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<proto::Assign> waiting_;
+    std::optional<Current> current_;
+    bool is_stopping_ = false;
+    bool has_ended_ = false;
+    std::thread thread_; ///< last: everything above is there when it starts
+};
+
+} // namespace sdfleet::actor

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actor/diffusion_kind.hpp"
+
+#include "pipeline/png_image.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace sdfleet::actor {
+
+namespace {
+
+using proto::FailureReason;
+
+pipeline::GenerateRequest to_request(const proto::DiffusionParameters& parameters, const proto::ItemSpec& item)
+{
+    const auto side = [](std::uint32_t pixels) {
+        return pixels == 0 ? std::nullopt : std::optional(static_cast<int>(pixels));
+    };
+    pipeline::GenerateRequest request;
+    request.prompts = {item.prompt};
+    request.negative_prompts = {parameters.negative_prompt};
+    request.seeds = {item.seed};
+    request.num_inference_steps = static_cast<int>(parameters.num_inference_steps);
+    request.guidance_scale = parameters.guidance_scale;
+    request.height = side(parameters.height);
+    request.width = side(parameters.width);
+    request.scheduler = parameters.scheduler;
+    return request;
+}
+
+/// A generator's error, as the wire names it.
+Failure to_failure(const base::Error& error)
+{
+    switch (error.code) {
+    case base::ExitCode::usage:
+        return {FailureReason::bad_request, error.message};
+    case base::ExitCode::bad_input:
+        return {FailureReason::bad_model, error.message};
+    case base::ExitCode::interrupted:
+        return {FailureReason::cancelled, "cancelled"};
+    default:
+        break;
+    }
+    // LibTorch has no exception of its own for this: the allocator's text is all there is.
+    const bool is_memory = error.message.find("allocate memory") != std::string::npos ||
+                           error.message.find("out of memory") != std::string::npos ||
+                           error.message.find("bad_alloc") != std::string::npos;
+    return {is_memory ? FailureReason::out_of_memory : FailureReason::internal, error.message};
+}
+
+Outcome to_product(const pipeline::Picture& picture)
+{
+    if (!std::ranges::all_of(picture.latents.values, [](float value) { return std::isfinite(value); })) {
+        return tl::unexpected(Failure{FailureReason::not_finite, "the model computed values that are not numbers"});
+    }
+    auto png = pipeline::encode_picture_png(picture.rgb, picture.parameters);
+    if (!png) {
+        return tl::unexpected(to_failure(png.error()));
+    }
+    const auto bytes = std::make_shared<const std::vector<std::byte>>(std::move(*png));
+    return Product{"image/png", {bytes, std::span(*bytes)}};
+}
+
+} // namespace
+
+base::Result<void> DiffusionKind::start()
+{
+    if (settings_.models.empty()) {
+        return {};
+    }
+    pipeline::set_threads(settings_.threads);
+    return load(settings_.models.front().first);
+}
+
+base::Result<void> DiffusionKind::load(const std::string& name)
+{
+    if (loaded_ && loaded_name_ == name) {
+        return {};
+    }
+    const auto model = std::ranges::find(settings_.models, name, [](const auto& entry) { return entry.first; });
+    if (model == settings_.models.end()) {
+        return base::fail(base::ExitCode::usage, "this actor does not serve a model named '" + name + "'");
+    }
+    loaded_.reset(); // first: two may not fit
+    auto pipeline = pipeline::DiffusionPipeline::from_pretrained(model->second,
+                                                                 {settings_.device, pipeline::Dtype::automatic, name});
+    if (!pipeline) {
+        return tl::unexpected(pipeline.error());
+    }
+    loaded_ = std::move(*pipeline);
+    loaded_name_ = name;
+    return {};
+}
+
+Outcome DiffusionKind::handle(const proto::Assign& assign, const WorkContext& context)
+{
+    const auto* parameters = std::get_if<proto::DiffusionParameters>(&assign.parameters.kind);
+    if (parameters == nullptr) {
+        return tl::unexpected(Failure{FailureReason::bad_request, "not a picture to draw"});
+    }
+    if (auto ready = load(assign.model); !ready) {
+        return tl::unexpected(to_failure(ready.error()));
+    }
+    Outcome outcome = tl::unexpected(Failure{FailureReason::internal, "no picture was drawn"});
+    const auto drawn = loaded_->generate(
+        to_request(*parameters, assign.item),
+        [&](std::size_t, pipeline::Picture&& picture) -> base::Result<void> {
+            outcome = to_product(picture);
+            return {};
+        },
+        [&](int step, int steps) {
+            context.report_step(static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(steps));
+            return !context.cancelled.stop_requested();
+        });
+    return drawn ? std::move(outcome) : tl::unexpected(to_failure(drawn.error()));
+}
+
+} // namespace sdfleet::actor

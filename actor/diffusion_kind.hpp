@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "actor/actor_kind.hpp"
+#include "actor/actor_settings.hpp"
+#include "pipeline/diffusion_pipeline.hpp"
+
+#include <optional>
+#include <string>
+
+namespace sdfleet::actor {
+
+/// Draws pictures. Keeps one model in memory, the one drawn with last.
+class DiffusionKind : public ActorKind {
+public:
+    explicit DiffusionKind(const ActorSettings& settings) : settings_(settings) {}
+
+    /// Loads the first model, so that an actor that says it is ready is.
+    base::Result<void> start() override;
+
+    Outcome handle(const proto::Assign& assign, const WorkContext& context) override;
+
+private:
+    base::Result<void> load(const std::string& name);
+
+    ActorSettings settings_;
+    std::string loaded_name_;
+    std::optional<pipeline::DiffusionPipeline> loaded_;
+};
+
+} // namespace sdfleet::actor

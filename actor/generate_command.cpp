@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actor/generate_command.hpp"
+
+#include "base/atomic_file.hpp"
+#include "base/program_options.hpp"
+#include "base/sha256.hpp"
+#include "pipeline/diffusion_pipeline.hpp"
+#include "pipeline/png_image.hpp"
+#include "pipeline/tensor_dump.hpp"
+
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace sdfleet::actor {
+
+namespace {
+
+struct GenerateOptions {
+    std::filesystem::path model;
+    std::filesystem::path out;
+    std::filesystem::path dump_tensors; ///< empty: none
+    std::vector<std::string> prompts;
+    std::string negative_prompt;
+    std::uint64_t seed = 0;
+    int steps = 50;
+    double guidance_scale = 7.5;
+    std::optional<int> height; ///< absent: the model's own
+    std::optional<int> width;
+    std::string scheduler;
+    std::string device = "auto";
+    std::string dtype = "auto";
+    int threads = 1;
+    bool json = false;
+};
+
+pipeline::GenerateRequest to_request(const GenerateOptions& options)
+{
+    pipeline::GenerateRequest request;
+    request.prompts = options.prompts;
+    request.negative_prompts = {options.negative_prompt};
+    for (std::size_t i = 0; i < options.prompts.size(); ++i) {
+        request.seeds.push_back(options.seed + i);
+    }
+    request.num_inference_steps = options.steps;
+    request.guidance_scale = options.guidance_scale;
+    request.height = options.height;
+    request.width = options.width;
+    request.scheduler = options.scheduler;
+    return request;
+}
+
+std::string file_name(std::size_t index, std::uint64_t seed)
+{
+    char name[48];
+    std::snprintf(name, sizeof(name), "%06zu-%llu.png", index, static_cast<unsigned long long>(seed));
+    return name;
+}
+
+constexpr const char* program = "actor generate";
+
+/// The folder for the pictures, made where it is missing, before any time goes into loading a model.
+base::Result<void> make_folder(const std::filesystem::path& folder)
+{
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) {
+        return base::fail(base::ExitCode::failed,
+                          "cannot make the output folder " + folder.string() + ": " + error.message());
+    }
+    return {};
+}
+
+/// Writes the pictures of one request as they are drawn.
+class PictureWriter {
+public:
+    explicit PictureWriter(const GenerateOptions& options) : options_(options) {}
+
+    base::Result<void> write(std::size_t index, const pipeline::Picture& picture)
+    {
+        const auto png = pipeline::encode_picture_png(picture.rgb, picture.parameters);
+        if (!png) {
+            return tl::unexpected(png.error());
+        }
+        const auto path = options_.out / file_name(index, picture.parameters.seed);
+        if (auto written = base::write_file_atomically(path, *png); !written) {
+            return written;
+        }
+        if (!options_.dump_tensors.empty()) {
+            dump_.add(picture);
+        }
+        report(index, picture, path, base::sha256_hex(*png));
+        return {};
+    }
+
+    base::Result<void> finish() const
+    {
+        if (options_.json) {
+            std::cout << nlohmann::ordered_json{{"pictures", pictures_}}.dump() << '\n';
+        }
+        std::cout.flush();
+        return options_.dump_tensors.empty()
+                   ? base::Result<void>{}
+                   : base::write_file_atomically(options_.dump_tensors, dump_.to_safetensors());
+    }
+
+private:
+    void report(std::size_t index, const pipeline::Picture& picture, const std::filesystem::path& path,
+                const std::string& sha256)
+    {
+        const auto& timings = picture.timings;
+        const double ms = timings.text_ms + timings.denoise_ms + timings.decode_ms;
+        if (!options_.json) {
+            std::cout << path.string() << "  " << static_cast<int>(ms + 0.5) << " ms  " << picture.parameters.prompt
+                      << std::endl;
+            return;
+        }
+        pictures_.push_back({{"index", index},
+                             {"prompt", picture.parameters.prompt},
+                             {"seed", picture.parameters.seed},
+                             {"file", path.string()},
+                             {"sha256", sha256},
+                             {"ms", ms},
+                             {"text_ms", timings.text_ms},
+                             {"denoise_ms", timings.denoise_ms},
+                             {"decode_ms", timings.decode_ms}});
+    }
+
+    const GenerateOptions& options_;
+    pipeline::TensorDump dump_;
+    nlohmann::ordered_json pictures_ = nlohmann::ordered_json::array();
+};
+
+base::Result<void> draw(const GenerateOptions& options)
+{
+    const auto request = to_request(options);
+    const auto dtype = pipeline::parse_dtype(options.dtype);
+    if (!dtype) {
+        return tl::unexpected(dtype.error());
+    }
+    if (options.threads < 1 || options.threads > 1024) {
+        return base::fail(base::ExitCode::usage, "threads must be from 1 to 1024");
+    }
+    // What is wrong whatever the model, before the model is loaded.
+    constexpr int side_multiple = 8;
+    if (auto fine = pipeline::check_request(request, side_multiple); !fine) {
+        return fine;
+    }
+    if (auto made = make_folder(options.out); !made) {
+        return made;
+    }
+    pipeline::set_threads(options.threads);
+    const auto model = pipeline::DiffusionPipeline::from_pretrained(options.model, {options.device, *dtype, {}});
+    if (!model) {
+        return tl::unexpected(model.error());
+    }
+    PictureWriter writer(options);
+    return model
+        ->generate(request, [&](std::size_t i, pipeline::Picture&& picture) { return writer.write(i, picture); })
+        .and_then([&] { return writer.finish(); });
+}
+
+base::ExitCode generate(const GenerateOptions& options)
+{
+    const auto drawn = draw(options);
+    return drawn ? base::ExitCode::ok : base::report(program, drawn.error());
+}
+
+} // namespace
+
+void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
+{
+    // CLI11 would take -1 for the largest number.
+    const auto not_negative = [](const std::string& text) {
+        return std::string(text.starts_with('-') ? "a seed is a whole number from 0 up" : "");
+    };
+    CLI::App* command = app.add_subcommand("generate", "Draw pictures here and now, with no daemon running");
+    const auto o = std::make_shared<GenerateOptions>();
+    command->add_option("--model", o->model, "Model folder in diffusers layout")->required();
+    command->add_option("--prompt", o->prompts, "What to draw; one picture per prompt")->required();
+    command->add_option("--negative-prompt", o->negative_prompt, "What to stay away from");
+    command->add_option("--seed", o->seed, "Of the first picture; the next ones count up")
+        ->check(not_negative)
+        ->capture_default_str();
+    command->add_option("--steps", o->steps, "Denoising steps")->capture_default_str();
+    command->add_option("--guidance-scale", o->guidance_scale, "How closely to follow the prompt; up to 1: no guidance")
+        ->capture_default_str();
+    command->add_option("--height", o->height, "Pixels, a multiple of 8 (default: the model's own)");
+    command->add_option("--width", o->width, "Pixels, a multiple of 8 (default: the model's own)");
+    command->add_option("--scheduler", o->scheduler, "ddim, pndm or euler (default: the model's own)");
+    command->add_option("--device", o->device, "auto, cpu or cuda:N")->capture_default_str();
+    command->add_option("--dtype", o->dtype, "auto, fp32, fp16 or bf16")->capture_default_str();
+    command->add_option("--threads", o->threads, "Threads that draw one picture")->capture_default_str();
+    command->add_option("--out", o->out, "Folder for the pictures, <index>-<seed>.png")->required();
+    command->add_option("--dump-tensors", o->dump_tensors, "Also write embeddings, latents and pixels to this file");
+    command->add_flag("--json", o->json, "One JSON document instead of a line per picture");
+    command->callback([&run, o] { run = [o] { return generate(*o); }; });
+}
+
+} // namespace sdfleet::actor

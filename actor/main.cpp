@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actor/actor_program.hpp"
+#include "actor/diffusion_kind.hpp"
+#include "actor/echo_kind.hpp"
+#include "actor/generate_command.hpp"
+#include "actor/tokenize_command.hpp"
+
+int main(int argc, char** argv)
+{
+    using namespace sdfleet::actor;
+
+    KindRegistry registry;
+    registry.add("diffusion", [](const ActorSettings& settings) { return std::make_unique<DiffusionKind>(settings); });
+    registry.add("echo", [](const ActorSettings&) { return std::make_unique<EchoKind>(); });
+    return run_actor_program(argc, argv, registry, {add_generate_command, add_tokenize_command});
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent_program.hpp"
+
+#include "agent/agent_shell.hpp"
+#include "agent/device_plan.hpp"
+#include "agent/node_name.hpp"
+#include "agent/runtime_dir.hpp"
+#include "agent/served_model.hpp"
+#include "base/die_with_parent.hpp"
+#include "base/program_options.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+namespace sdfleet::agent {
+
+namespace {
+
+constexpr const char* program = "agent";
+constexpr int max_threads = 1024;
+
+struct AgentOptions {
+    std::string coordinator;
+    std::string node_id;
+    std::string devices = "auto";
+    std::vector<std::string> models;
+    std::filesystem::path actor_bin;
+    int threads = 1;
+};
+
+void add_options(CLI::App& app, AgentOptions& options)
+{
+    app.add_option("--coordinator", options.coordinator, "The coordinator's address, tcp://HOST:7420")->required();
+    app.add_option("--node-id", options.node_id, "This machine's name in the fleet (default: the host name)");
+    app.add_option("--devices", options.devices,
+                   "auto, or a list of cpu, cpu*N (N actors on the processor) and cuda:N, with commas between")
+        ->capture_default_str();
+    app.add_option("--model", options.models, "NAME=DIR: a model folder in diffusers layout to serve; may be repeated");
+    app.add_option("--actor-bin", options.actor_bin, "The actors' program (default: actor, beside this one)");
+    app.add_option(
+           "--threads", options.threads,
+           "Threads that draw one picture on a CPU actor; pictures may differ in their last bits between counts")
+        ->check(CLI::Range(1, max_threads))
+        ->capture_default_str();
+}
+
+base::Result<std::filesystem::path> find_actor_program(const AgentOptions& options)
+{
+    std::error_code error;
+    const auto path = options.actor_bin.empty()
+                          ? std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "actor"
+                          : std::filesystem::absolute(options.actor_bin);
+    if (::access(path.c_str(), X_OK) != 0) {
+        return base::fail(base::ExitCode::usage,
+                          "there is no program " + path.string() + "; name the actors' program with --actor-bin");
+    }
+    return path;
+}
+
+base::Result<std::string> find_node_name(const AgentOptions& options)
+{
+    if (options.node_id.empty()) {
+        return to_node_name(host_name());
+    }
+    if (!proto::is_valid_name(options.node_id)) {
+        return base::fail(base::ExitCode::usage,
+                          "--node-id " + options.node_id + ": a node's name has 1 to 64 of A-Z a-z 0-9 . _ -");
+    }
+    return options.node_id;
+}
+
+/// As --log-level takes it.
+std::string log_level_name()
+{
+    switch (spdlog::get_level()) {
+    case spdlog::level::warn:
+        return "warn";
+    case spdlog::level::err:
+    case spdlog::level::critical:
+        return "error";
+    default:
+        const auto name = spdlog::level::to_string_view(spdlog::get_level());
+        return {name.data(), name.size()};
+    }
+}
+
+Settings make_settings(const AgentOptions& options, std::string node_name, DevicePlan plan,
+                       const std::vector<ServedModel>& models)
+{
+    // Wall time: of two agents with one node id the one started later wins, on whatever machines they are.
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    const auto incarnation = std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count();
+    Settings settings;
+    settings.coordinator = options.coordinator;
+    settings.node_id.value = std::move(node_name);
+    settings.incarnation.value = static_cast<std::uint64_t>(incarnation);
+    settings.software = std::string("agent ") + SDFLEET_VERSION;
+    settings.hostname = host_name();
+    settings.pid = static_cast<std::uint64_t>(::getpid());
+    settings.devices = std::move(plan.devices);
+    settings.actor_devices = std::move(plan.actor_devices);
+    for (const auto& model : models) {
+        settings.models.push_back({model.name, model.fingerprint});
+    }
+    return settings;
+}
+
+base::Result<void> run_agent(const AgentOptions& options)
+{
+    auto node_name = find_node_name(options);
+    if (!node_name) {
+        return tl::unexpected(node_name.error());
+    }
+    auto plan = plan_devices(options.devices);
+    if (!plan) {
+        return tl::unexpected(plan.error());
+    }
+    if (!plan->note.empty()) {
+        spdlog::warn("{}", plan->note);
+    }
+    const auto actor_program = find_actor_program(options);
+    if (!actor_program) {
+        return tl::unexpected(actor_program.error());
+    }
+    const auto models = open_served_models(options.models);
+    if (!models) {
+        return tl::unexpected(models.error());
+    }
+    const auto runtime_dir = RuntimeDir::create();
+    if (!runtime_dir) {
+        return tl::unexpected(runtime_dir.error());
+    }
+    spdlog::info("node {} with {} actor(s) for the coordinator at {}", *node_name, plan->actor_devices.size(),
+                 options.coordinator);
+    AgentShell shell(make_settings(options, *node_name, std::move(*plan), *models),
+                     {*actor_program, runtime_dir->actor_endpoint(), options.threads, log_level_name(), *models});
+    return shell.run();
+}
+
+} // namespace
+
+int run_agent_program(int argc, char** argv)
+{
+    if (!base::die_with_parent()) {
+        return base::to_int(base::ExitCode::failed);
+    }
+    CLI::App app("Runs this machine's actors for a coordinator");
+    base::add_common_options(app, program);
+    AgentOptions options;
+    add_options(app, options);
+    return base::parse_and_run(app, argc, argv, [&] {
+        const auto ran = run_agent(options);
+        return ran ? base::ExitCode::ok : base::report(program, ran.error());
+    });
+}
+
+} // namespace sdfleet::agent

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/core/actor_slot.hpp"
+
+#include "proto/version.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sdfleet::agent {
+
+namespace {
+
+constexpr int bad_input_exit_code = 5; ///< of an actor whose model does not load: part of the programs' interface
+
+std::string text_of(proto::AttemptId id)
+{
+    return "attempt " + std::to_string(id.value);
+}
+
+} // namespace
+
+ActorSlot::ActorSlot(proto::Slot slot, std::string device, const Limits& limits)
+    : slot_(slot), device_(std::move(device)), limits_(limits), budget_(limits), launch_{slot, 0}
+{
+}
+
+proto::ActorState ActorSlot::state() const
+{
+    auto phase = proto::ActorPhase::starting;
+    if (is<Ready>()) {
+        phase = proto::ActorPhase::ready;
+    } else if (is<Failed>()) {
+        phase = proto::ActorPhase::failed;
+    } else if (is<Dying>() || is<BackingOff>()) {
+        phase = proto::ActorPhase::restarting;
+    }
+    return {slot_, device_, phase, has_process() ? pid_ : 0, restarts_, is<Ready>() ? "" : detail_};
+}
+
+bool ActorSlot::has(proto::AttemptId id) const
+{
+    return std::ranges::any_of(in_hand_, [&](const AttemptInHand& a) { return a.assign.attempt_id == id; });
+}
+
+bool ActorSlot::has_process() const
+{
+    return is<Starting>() || is<Ready>() || is<Dying>() || is<Leaving>();
+}
+
+void ActorSlot::report_to(std::vector<proto::AttemptReport>& reports) const
+{
+    for (const auto& attempt : in_hand_) {
+        if (!attempt.is_fenced) {
+            reports.push_back(report_of(attempt.assign));
+        }
+    }
+}
+
+std::size_t ActorSlot::count_unfenced() const
+{
+    return static_cast<std::size_t>(std::ranges::count(in_hand_, false, &AttemptInHand::is_fenced));
+}
+
+ActorSlot::AttemptInHand* ActorSlot::running(proto::AttemptId id)
+{
+    return !in_hand_.empty() && in_hand_.front().assign.attempt_id == id ? &in_hand_.front() : nullptr;
+}
+
+void ActorSlot::start(Milliseconds now, Outbox& out)
+{
+    spawn(now, out);
+}
+
+void ActorSlot::spawn(Milliseconds now, Outbox& out)
+{
+    ++launch_.number;
+    pid_ = 0;
+    phase_ = Starting{now + limits_.actor_start_timeout};
+    out.effects.push_back(SpawnActor{launch_, device_});
+}
+
+// ---------------------------------------------------------------- work
+
+void ActorSlot::assign(const proto::Assign& assign, Outbox& out)
+{
+    if (has(assign.attempt_id)) { // the coordinator did not hear our answer
+        out.control.emplace_back(proto::Accepted{assign.attempt_id});
+        return;
+    }
+    if (!is<Ready>() || count_unfenced() >= limits_.attempts_per_slot) {
+        out.finished.push_back(failed(assign, proto::FailureReason::overloaded,
+                                      name() + (is<Ready>() ? " has enough work" : " is not ready")));
+        return;
+    }
+    in_hand_.push_back({assign, false, std::nullopt, {}});
+    out.control.emplace_back(proto::Accepted{assign.attempt_id});
+    if (in_hand_.size() == 1) {
+        give_front_to_actor(out);
+    }
+}
+
+void ActorSlot::give_front_to_actor(Outbox& out)
+{
+    out.to_actor(launch_, in_hand_.front().assign);
+}
+
+void ActorSlot::finish_front(Outbox& out)
+{
+    in_hand_.pop_front();
+    if (!in_hand_.empty()) {
+        give_front_to_actor(out);
+    }
+}
+
+void ActorSlot::hand_back_staged(const std::string& why, Outbox& out)
+{
+    while (in_hand_.size() > 1) {
+        out.finished.push_back(failed(in_hand_.back().assign, proto::FailureReason::overloaded, name() + " " + why));
+        in_hand_.pop_back();
+    }
+}
+
+void ActorSlot::cancel(proto::AttemptId id, Milliseconds now, Outbox& out)
+{
+    if (running(id) != nullptr) {
+        cancel_front(now, out);
+        return;
+    }
+    const auto staged = std::ranges::find_if(in_hand_, [&](const auto& a) { return a.assign.attempt_id == id; });
+    out.finished.push_back(failed(staged->assign, proto::FailureReason::cancelled, "cancelled before it started"));
+    in_hand_.erase(staged);
+}
+
+void ActorSlot::cancel_front(Milliseconds now, Outbox& out)
+{
+    auto& attempt = in_hand_.front();
+    if (!attempt.cancel_deadline) {
+        attempt.cancel_deadline = now + limits_.cancel_timeout;
+        out.to_actor(launch_, proto::CancelAttempt{attempt.assign.attempt_id});
+    }
+}
+
+void ActorSlot::fence(Milliseconds now, Outbox& out)
+{
+    if (in_hand_.empty()) {
+        return;
+    }
+    in_hand_.resize(1);
+    in_hand_.front().is_fenced = true;
+    cancel_front(now, out);
+}
+
+// ---------------------------------------------------------------- the process
+
+void ActorSlot::stop(Outbox& out)
+{
+    in_hand_.clear();
+    if (is<Ready>()) {
+        out.to_actor(launch_, proto::Goodbye{"the agent stops"});
+        phase_ = Leaving{};
+    } else if (has_process()) {
+        kill(out); // it loads its model and listens to nobody
+    } else {
+        phase_ = Idle{};
+    }
+}
+
+void ActorSlot::kill(Outbox& out)
+{
+    if (has_process()) {
+        phase_ = Leaving{};
+        out.effects.push_back(KillActor{launch_});
+    }
+}
+
+void ActorSlot::kill_because(proto::FailureReason reason, std::string why, Milliseconds now, Outbox& out)
+{
+    out.log(LogLevel::error, name() + " " + why + "; killing it");
+    hand_back_staged(why, out);
+    detail_ = std::move(why);
+    phase_ = Dying{now + limits_.kill_repeat, reason};
+    out.effects.push_back(KillActor{launch_});
+    announce(out);
+}
+
+void ActorSlot::on_spawned(const ActorSpawned& spawned, Outbox& out)
+{
+    if (spawned.launch == launch_ && has_process()) {
+        pid_ = spawned.pid;
+        announce(out);
+    }
+}
+
+void ActorSlot::on_exited(const ActorExited& exited, Milliseconds now, Outbox& out)
+{
+    if (exited.launch != launch_ || !has_process()) {
+        return;
+    }
+    if (is<Leaving>()) {
+        phase_ = Idle{};
+        return;
+    }
+    if (is<Starting>() && exited.exit_code == bad_input_exit_code) {
+        phase_ = Failed{};
+        out.stop = Exit{bad_input_exit_code, name() + " cannot load its model (its own line is above)"};
+        return;
+    }
+    auto reason = proto::FailureReason::actor_died;
+    if (const auto* dying = std::get_if<Dying>(&phase_)) {
+        reason = dying->reason;
+    } else {
+        detail_ = exited.description;
+    }
+    hand_back_staged(detail_, out);
+    if (!in_hand_.empty()) {
+        const auto& attempt = in_hand_.front();
+        if (!attempt.is_fenced) {
+            const bool was_cancelled = attempt.cancel_deadline.has_value();
+            out.finished.push_back(failed(attempt.assign, was_cancelled ? proto::FailureReason::cancelled : reason,
+                                          name() + " " + detail_));
+        }
+        in_hand_.clear();
+    }
+    if (const auto delay = budget_.delay_after_death(now)) {
+        out.log(LogLevel::warning,
+                name() + " " + detail_ + "; starting it again in " + std::to_string(delay->count()) + " ms");
+        phase_ = BackingOff{now + *delay};
+    } else {
+        detail_ += "; it died more than " + std::to_string(limits_.restarts) + " times within " +
+                   std::to_string(limits_.restart_period.count() / 1000) + " s and is not started again";
+        out.log(LogLevel::error, name() + " " + detail_);
+        phase_ = Failed{};
+    }
+    announce(out);
+}
+
+void ActorSlot::on_tick(Milliseconds now, Outbox& out)
+{
+    if (auto* dying = std::get_if<Dying>(&phase_); dying != nullptr && now >= dying->kill_again_at) {
+        dying->kill_again_at = now + limits_.kill_repeat;
+        out.effects.push_back(KillActor{launch_});
+    }
+    if (const auto* waiting = std::get_if<BackingOff>(&phase_); waiting != nullptr && now >= waiting->until) {
+        ++restarts_;
+        spawn(now, out);
+    }
+    if (const auto* starting = std::get_if<Starting>(&phase_); starting != nullptr && now >= starting->deadline) {
+        kill_because(proto::FailureReason::actor_hung,
+                     "was not ready within " + std::to_string(limits_.actor_start_timeout.count() / 1000) + " s", now,
+                     out);
+    }
+    if (const auto* ready = std::get_if<Ready>(&phase_); ready != nullptr && now >= ready->silence_deadline) {
+        kill_because(proto::FailureReason::actor_hung,
+                     "was silent for " + std::to_string(limits_.actor_silence_timeout.count() / 1000) + " s", now, out);
+    }
+    if (!is<Ready>() || in_hand_.empty()) {
+        return;
+    }
+    auto& front = in_hand_.front();
+    if (front.cancel_deadline && now >= *front.cancel_deadline) {
+        kill_because(proto::FailureReason::cancelled,
+                     "did not stop a cancelled item within " + std::to_string(limits_.cancel_timeout.count() / 1000) +
+                         " s",
+                     now, out);
+    } else if (const auto progress = front.progress.take_due(limits_.progress_interval, now)) {
+        out.control.emplace_back(*progress);
+    }
+}
+
+std::optional<Milliseconds> ActorSlot::next_deadline() const
+{
+    if (const auto* starting = std::get_if<Starting>(&phase_)) {
+        return starting->deadline;
+    }
+    if (const auto* dying = std::get_if<Dying>(&phase_)) {
+        return dying->kill_again_at;
+    }
+    if (const auto* waiting = std::get_if<BackingOff>(&phase_)) {
+        return waiting->until;
+    }
+    const auto* ready = std::get_if<Ready>(&phase_);
+    if (ready == nullptr) {
+        return std::nullopt;
+    }
+    std::optional<Milliseconds> deadline = ready->silence_deadline;
+    if (!in_hand_.empty()) {
+        deadline = earlier(deadline, in_hand_.front().cancel_deadline);
+        deadline = earlier(deadline, in_hand_.front().progress.deadline());
+    }
+    return deadline;
+}
+
+// ---------------------------------------------------------------- what the actor says
+
+void ActorSlot::on_packet(const FromActor& event, Milliseconds now, Outbox& out)
+{
+    if (event.launch != launch_) {
+        return; // the words of a dead one
+    }
+    if (auto* ready = std::get_if<Ready>(&phase_)) {
+        ready->silence_deadline = now + limits_.actor_silence_timeout;
+    }
+    std::visit([&](const auto& message) { on(message, event.packet, now, out); }, event.packet.message);
+}
+
+void ActorSlot::on(const proto::ActorHello& hello, const proto::Packet&, Milliseconds now, Outbox& out)
+{
+    const proto::VersionRange theirs{hello.protocol_min, hello.protocol_max};
+    const auto version = proto::negotiate({}, theirs);
+    if (!version) {
+        const auto refusal = proto::refuse_version({}, theirs);
+        out.to_actor(launch_, refusal);
+        kill_because(proto::FailureReason::internal, refusal.message, now, out);
+        return;
+    }
+    if (!is<Starting>() && !is<Ready>()) {
+        return;
+    }
+    out.to_actor(launch_,
+                 proto::Welcome{*version, "", 0, static_cast<std::uint32_t>(limits_.actor_heartbeat_interval.count()),
+                                static_cast<std::uint32_t>(limits_.actor_lease.count())});
+    if (is<Starting>()) {
+        phase_ = Ready{now + limits_.actor_silence_timeout};
+        out.log(LogLevel::info, name() + " is ready, process " + std::to_string(pid_));
+        announce(out);
+    }
+}
+
+void ActorSlot::on(const proto::Heartbeat& heartbeat, const proto::Packet&, Milliseconds, Outbox& out)
+{
+    out.to_actor(launch_,
+                 proto::HeartbeatAck{heartbeat.sequence, static_cast<std::uint32_t>(limits_.actor_lease.count())});
+}
+
+void ActorSlot::on(const proto::Started& started, const proto::Packet&, Milliseconds, Outbox& out)
+{
+    const auto* attempt = running(started.attempt_id);
+    if (attempt != nullptr && !attempt->is_fenced) {
+        out.control.emplace_back(started);
+    }
+}
+
+void ActorSlot::on(const proto::StepProgress& progress, const proto::Packet&, Milliseconds now, Outbox& out)
+{
+    auto* attempt = running(progress.attempt_id);
+    if (attempt == nullptr || attempt->is_fenced) {
+        return;
+    }
+    if (const auto passed = attempt->progress.offer(progress, limits_.progress_interval, now)) {
+        out.control.emplace_back(*passed);
+    }
+}
+
+void ActorSlot::on(const proto::ItemDone& done, const proto::Packet& packet, Milliseconds, Outbox& out)
+{
+    const auto* attempt = running(done.attempt_id);
+    if (attempt == nullptr) {
+        out.log(LogLevel::warning, name() + " finished " + text_of(done.attempt_id) + ", which it does not have");
+        return;
+    }
+    if (packet.blobs.size() != 1) {
+        out.finished.push_back(failed(attempt->assign, proto::FailureReason::internal, name() + " sent no artifact"));
+    } else {
+        // Kept even when fenced: the coordinator decides whether the finished work is still wanted.
+        auto copy = done;
+        copy.job_id = attempt->assign.job_id;
+        copy.index = attempt->assign.index;
+        out.finished.push_back({report_of(attempt->assign), std::move(copy), packet.blobs});
+    }
+    finish_front(out);
+}
+
+void ActorSlot::on(const proto::ItemFailed& failure, const proto::Packet&, Milliseconds, Outbox& out)
+{
+    const auto* attempt = running(failure.attempt_id);
+    if (attempt == nullptr) {
+        out.log(LogLevel::warning, name() + " failed " + text_of(failure.attempt_id) + ", which it does not have");
+        return;
+    }
+    if (!attempt->is_fenced) {
+        out.finished.push_back(failed(attempt->assign, failure.reason, failure.message));
+    }
+    finish_front(out);
+}
+
+void ActorSlot::on(const proto::Goodbye& goodbye, const proto::Packet&, Milliseconds, Outbox& out)
+{
+    out.log(LogLevel::warning, name() + " leaves: " + goodbye.message);
+}
+
+template <class Other>
+void ActorSlot::on(const Other& other, const proto::Packet&, Milliseconds, Outbox& out)
+{
+    out.log(LogLevel::warning,
+            name() + " sent message " + std::to_string(static_cast<int>(other.type)) + ", which no actor may send");
+}
+
+} // namespace sdfleet::agent

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "agent/core/event.hpp"
+#include "agent/core/outbox.hpp"
+#include "agent/core/progress_throttle.hpp"
+#include "agent/core/restart_budget.hpp"
+#include "agent/core/settings.hpp"
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace sdfleet::agent {
+
+/// Supervises the actor of one device: starts its process, watches it, restarts it within a budget, hands it one attempt
+/// at a time and keeps the next one staged.
+class ActorSlot {
+public:
+    ActorSlot(proto::Slot slot, std::string device, const Limits& limits);
+
+    proto::ActorState state() const;
+    bool has(proto::AttemptId id) const;
+    bool has_process() const;
+
+    /// Adds the attempts in hand to `reports`; fenced ones are not in hand any more.
+    void report_to(std::vector<proto::AttemptReport>& reports) const;
+
+    void start(Milliseconds now, Outbox& out);
+
+    /// Answered with Accepted, or with ItemFailed(overloaded) when this actor cannot take it.
+    void assign(const proto::Assign& assign, Outbox& out);
+
+    /// Of an attempt in hand: a staged one fails at once, a running one when the actor says so.
+    void cancel(proto::AttemptId id, Milliseconds now, Outbox& out);
+
+    /// The work in hand is not ours any more: stop it, and tell nobody.
+    void fence(Milliseconds now, Outbox& out);
+
+    void stop(Outbox& out);
+    void kill(Outbox& out);
+
+    void on_spawned(const ActorSpawned& spawned, Outbox& out);
+    void on_exited(const ActorExited& exited, Milliseconds now, Outbox& out);
+    void on_packet(const FromActor& event, Milliseconds now, Outbox& out);
+    void on_tick(Milliseconds now, Outbox& out);
+    std::optional<Milliseconds> next_deadline() const;
+
+private:
+    // The life of an actor. In Starting, Ready, Dying and Leaving there is a process.
+    struct Idle {};
+    struct Starting {
+        Milliseconds deadline;
+    };
+    struct Ready {
+        Milliseconds silence_deadline;
+    };
+    struct Dying { ///< killed by us, not reaped yet
+        Milliseconds kill_again_at;
+        proto::FailureReason reason; ///< what its running attempt fails with
+    };
+    struct BackingOff {
+        Milliseconds until;
+    };
+    struct Failed {};
+    struct Leaving {}; ///< the agent stops
+    using Phase = std::variant<Idle, Starting, Ready, Dying, BackingOff, Failed, Leaving>;
+
+    struct AttemptInHand {
+        proto::Assign assign;
+        bool is_fenced = false;
+        std::optional<Milliseconds> cancel_deadline; ///< set when the actor was told to cancel it
+        ProgressThrottle progress;
+    };
+
+    template <class P>
+    bool is() const
+    {
+        return std::holds_alternative<P>(phase_);
+    }
+    std::string name() const { return "actor " + std::to_string(slot_.value) + " (" + device_ + ")"; }
+    AttemptInHand* running(proto::AttemptId id);
+    std::size_t count_unfenced() const;
+    void spawn(Milliseconds now, Outbox& out);
+    void give_front_to_actor(Outbox& out);
+    void finish_front(Outbox& out);
+    void hand_back_staged(const std::string& why, Outbox& out);
+    void cancel_front(Milliseconds now, Outbox& out);
+    void kill_because(proto::FailureReason reason, std::string why, Milliseconds now, Outbox& out);
+    void announce(Outbox& out) const { out.control.emplace_back(proto::ActorUpdate{state()}); }
+
+    void on(const proto::ActorHello& hello, const proto::Packet& packet, Milliseconds now, Outbox& out);
+    void on(const proto::Heartbeat& heartbeat, const proto::Packet& packet, Milliseconds now, Outbox& out);
+    void on(const proto::Started& started, const proto::Packet& packet, Milliseconds now, Outbox& out);
+    void on(const proto::StepProgress& progress, const proto::Packet& packet, Milliseconds now, Outbox& out);
+    void on(const proto::ItemDone& done, const proto::Packet& packet, Milliseconds now, Outbox& out);
+    void on(const proto::ItemFailed& failure, const proto::Packet& packet, Milliseconds now, Outbox& out);
+    void on(const proto::Goodbye& goodbye, const proto::Packet& packet, Milliseconds now, Outbox& out);
+    template <class Other>
+    void on(const Other& other, const proto::Packet& packet, Milliseconds now, Outbox& out);
+
+    proto::Slot slot_;
+    std::string device_;
+    Limits limits_;
+    RestartBudget budget_;
+    Phase phase_;
+    Launch launch_;
+    std::uint64_t pid_ = 0;
+    std::uint32_t restarts_ = 0;
+    std::string detail_;                ///< why the last process ended
+    std::deque<AttemptInHand> in_hand_; ///< the front is with the actor
+};
+
+} // namespace sdfleet::agent

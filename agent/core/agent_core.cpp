@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/core/agent_core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sdfleet::agent {
+
+namespace {
+
+constexpr Milliseconds first_silence_log{2'000};
+
+std::string text_of(proto::AttemptId id)
+{
+    return "attempt " + std::to_string(id.value);
+}
+
+} // namespace
+
+AgentCore::AgentCore(Settings settings)
+    : settings_(std::move(settings)), link_(settings_.limits), results_(settings_.limits)
+{
+    for (const auto& device : settings_.actor_devices) {
+        slots_.emplace_back(proto::Slot{static_cast<std::uint32_t>(slots_.size())}, device, settings_.limits);
+    }
+}
+
+Effects AgentCore::step(const Event& event, Milliseconds now)
+{
+    if (!is_started_) {
+        is_started_ = true;
+        log_silence_at_ = now + first_silence_log;
+        for (auto& slot : slots_) {
+            slot.start(now, out_);
+        }
+    }
+    std::visit([&](const auto& e) { on(e, now); }, event);
+    advance(now);
+    return std::exchange(out_, {}).effects;
+}
+
+std::optional<Milliseconds> AgentCore::next_deadline() const
+{
+    if (stopping_) {
+        return stopping_->is_over ? std::nullopt : std::optional(std::min(stopping_->kill_at, stopping_->give_up_at));
+    }
+    auto deadline = link_.next_deadline();
+    for (const auto& slot : slots_) {
+        deadline = earlier(deadline, slot.next_deadline());
+    }
+    if (link_.is_bulk_open()) {
+        deadline = earlier(deadline, results_.ack_deadline());
+    }
+    return deadline;
+}
+
+// ---------------------------------------------------------------- events
+
+void AgentCore::on(const FromCoordinator& event, Milliseconds now)
+{
+    if (!stopping_) {
+        std::visit([&](const auto& message) { said(message, event, now); }, event.packet.message);
+    }
+}
+
+void AgentCore::on(const LinkWritable& event, Milliseconds now)
+{
+    link_.on_writable(event.channel, now);
+}
+
+void AgentCore::on(const FromActor& event, Milliseconds now)
+{
+    slots_.at(event.launch.slot.value).on_packet(event, now, out_);
+}
+
+void AgentCore::on(const ActorSpawned& event, Milliseconds)
+{
+    slots_.at(event.launch.slot.value).on_spawned(event, out_);
+}
+
+void AgentCore::on(const ActorExited& event, Milliseconds now)
+{
+    slots_.at(event.launch.slot.value).on_exited(event, now, out_);
+}
+
+void AgentCore::on(const Tick&, Milliseconds) {}
+
+void AgentCore::on(const StopRequested& event, Milliseconds now)
+{
+    if (stopping_) {
+        stopping_->kill_at = now;
+    } else {
+        begin_stop({0, ""}, event.reason, now);
+    }
+}
+
+// ---------------------------------------------------------------- what the coordinator says
+
+void AgentCore::said(const proto::Welcome& welcome, const FromCoordinator& event, Milliseconds now)
+{
+    if (event.channel == proto::Channel::bulk) {
+        link_.on_bulk_welcome();
+        results_.forget_what_was_sent();
+        return;
+    }
+    if (welcome.epoch != epoch_ || !link_.is_member()) {
+        out_.log(LogLevel::info, "joined the coordinator at " + settings_.coordinator + " (" + welcome.software + ")");
+    }
+    epoch_ = welcome.epoch;
+    link_.on_control_welcome(welcome, event.packet.envelope.cluster, now);
+}
+
+void AgentCore::said(const proto::Refused& refused, const FromCoordinator&, Milliseconds now)
+{
+    switch (refused.reason) {
+    case proto::RefusalReason::not_registered:
+        link_.on_not_registered(now);
+        return;
+    case proto::RefusalReason::full:
+        out_.log(LogLevel::warning, "the coordinator takes no more agents now: " + refused.message);
+        link_.on_full(now);
+        return;
+    case proto::RefusalReason::other_cluster:
+        out_.log(LogLevel::warning, "the coordinator at " + settings_.coordinator +
+                                        " belongs to another cluster; dropping the old one's work");
+        fence(now);
+        results_.clear();
+        link_.on_other_cluster(now);
+        return;
+    case proto::RefusalReason::protocol_version:
+    case proto::RefusalReason::superseded:
+    case proto::RefusalReason::invalid_hello:
+        begin_stop({1, "the coordinator at " + settings_.coordinator + " refused this agent: " + refused.message}, "",
+                   now);
+        return;
+    }
+}
+
+void AgentCore::said(const proto::HeartbeatAck& ack, const FromCoordinator&, Milliseconds)
+{
+    link_.on_heartbeat_ack(ack);
+}
+
+void AgentCore::said(const proto::Assign& assign, const FromCoordinator&, Milliseconds)
+{
+    if (!link_.is_member() || results_.contains(assign.attempt_id)) {
+        return; // not ours to do, or done: the result is sent until it is acknowledged
+    }
+    if (assign.slot.value >= slots_.size()) {
+        out_.finished.push_back(failed(assign, proto::FailureReason::overloaded,
+                                       "this node has no actor " + std::to_string(assign.slot.value)));
+    } else if (results_.is_full()) {
+        out_.finished.push_back(
+            failed(assign, proto::FailureReason::overloaded, "too many results of this node wait for the coordinator"));
+    } else {
+        slots_[assign.slot.value].assign(assign, out_);
+    }
+}
+
+void AgentCore::said(const proto::CancelAttempt& cancel, const FromCoordinator&, Milliseconds now)
+{
+    if (auto* slot = slot_with(cancel.attempt_id)) {
+        slot->cancel(cancel.attempt_id, now, out_);
+    } else {
+        out_.log(LogLevel::debug, "asked to cancel " + text_of(cancel.attempt_id) + ", which is not in hand");
+    }
+}
+
+void AgentCore::said(const proto::ResultAck& ack, const FromCoordinator&, Milliseconds)
+{
+    if (results_.acknowledge(ack.attempt_id) && ack.verdict == proto::Verdict::corrupt) {
+        out_.log(LogLevel::error, "the result of " + text_of(ack.attempt_id) + " reached the coordinator damaged");
+    }
+}
+
+template <class Other>
+void AgentCore::said(const Other& other, const FromCoordinator&, Milliseconds)
+{
+    out_.log(LogLevel::warning, "the coordinator sent message " + std::to_string(static_cast<int>(other.type)) +
+                                    ", which no coordinator may send to an agent");
+}
+
+// ---------------------------------------------------------------- time
+
+void AgentCore::advance(Milliseconds now)
+{
+    if (stopping_) {
+        advance_stop(now);
+        return;
+    }
+    for (auto& slot : slots_) {
+        slot.on_tick(now, out_);
+    }
+    if (out_.stop) {
+        const auto exit = *out_.stop;
+        begin_stop(exit, exit.reason, now);
+        advance_stop(now);
+        return;
+    }
+    talk_to_coordinator(now);
+}
+
+void AgentCore::talk_to_coordinator(Milliseconds now)
+{
+    if (link_.is_bulk_open()) {
+        if (const auto deadline = results_.ack_deadline(); deadline && now >= *deadline) {
+            out_.log(LogLevel::warning, "results are not acknowledged; sending them again");
+            link_.greet_bulk_again(now);
+        }
+    }
+    const auto due = link_.take_due(now);
+    if (due.is_lease_lost) {
+        out_.log(LogLevel::warning, "the coordinator at " + settings_.coordinator +
+                                        " did not answer within the lease; stopping the work in hand");
+        log_silence_at_ = now + settings_.limits.no_answer_log_interval;
+        fence(now);
+    }
+    for (auto& finished : std::exchange(out_.finished, {})) {
+        results_.add(std::move(finished));
+    }
+    if (due.control_hello) {
+        log_silence(now);
+        send(proto::Channel::control, hello(proto::Channel::control));
+    }
+    if (due.bulk_hello) {
+        send(proto::Channel::bulk, hello(proto::Channel::bulk));
+    }
+    for (auto& message : std::exchange(out_.control, {})) {
+        if (link_.is_member()) {
+            send(proto::Channel::control, std::move(message));
+        } // else the next hello tells it
+    }
+    if (link_.is_bulk_open()) {
+        for (auto& packet : results_.take_sendable(now)) {
+            packet.envelope = link_.envelope();
+            out_.effects.push_back(SendToCoordinator{proto::Channel::bulk, std::move(packet)});
+        }
+    }
+    if (due.heartbeat) {
+        proto::Heartbeat heartbeat{*due.heartbeat, {}};
+        for (const auto& report : attempts_in_hand()) {
+            heartbeat.attempts.push_back(report.attempt_id);
+        }
+        send(proto::Channel::control, std::move(heartbeat));
+    }
+}
+
+void AgentCore::log_silence(Milliseconds now)
+{
+    if (!link_.is_member() && now >= log_silence_at_) {
+        out_.log(LogLevel::warning, "no answer from a coordinator at " + settings_.coordinator + "; trying on");
+        log_silence_at_ = now + settings_.limits.no_answer_log_interval;
+    }
+}
+
+void AgentCore::fence(Milliseconds now)
+{
+    for (auto& slot : slots_) {
+        slot.fence(now, out_);
+    }
+}
+
+// ---------------------------------------------------------------- the end
+
+void AgentCore::begin_stop(Exit exit, const std::string& goodbye, Milliseconds now)
+{
+    if (link_.is_member() && !goodbye.empty()) {
+        send(proto::Channel::control, proto::Goodbye{goodbye});
+    }
+    for (auto& slot : slots_) {
+        slot.stop(out_);
+    }
+    const auto kill_at = now + settings_.limits.stop_patience;
+    stopping_ = Stopping{std::move(exit), kill_at, kill_at + settings_.limits.stop_patience};
+}
+
+void AgentCore::advance_stop(Milliseconds now)
+{
+    if (stopping_->is_over) {
+        return;
+    }
+    const bool are_all_gone = std::ranges::none_of(slots_, &ActorSlot::has_process);
+    if (are_all_gone || now >= stopping_->give_up_at) {
+        stopping_->is_over = true;
+        out_.effects.push_back(stopping_->exit);
+        return;
+    }
+    if (now >= stopping_->kill_at) {
+        stopping_->kill_at = Milliseconds::max();
+        for (auto& slot : slots_) {
+            slot.kill(out_);
+        }
+    }
+}
+
+// ---------------------------------------------------------------- parts of messages
+
+void AgentCore::send(proto::Channel channel, proto::Message message)
+{
+    out_.effects.push_back(SendToCoordinator{channel, {link_.envelope(), std::move(message), {}}});
+}
+
+proto::AgentHello AgentCore::hello(proto::Channel channel) const
+{
+    proto::AgentHello hello;
+    hello.software = settings_.software;
+    hello.channel = channel;
+    hello.node_id = settings_.node_id;
+    hello.incarnation = settings_.incarnation;
+    if (channel == proto::Channel::control) {
+        hello.hostname = settings_.hostname;
+        hello.pid = settings_.pid;
+        hello.devices = settings_.devices;
+        hello.models = settings_.models;
+        for (const auto& slot : slots_) {
+            hello.actors.push_back(slot.state());
+        }
+        hello.attempts = attempts_in_hand();
+    }
+    return hello;
+}
+
+std::vector<proto::AttemptReport> AgentCore::attempts_in_hand() const
+{
+    std::vector<proto::AttemptReport> reports;
+    for (const auto& slot : slots_) {
+        slot.report_to(reports);
+    }
+    results_.report_to(reports);
+    return reports;
+}
+
+ActorSlot* AgentCore::slot_with(proto::AttemptId id)
+{
+    const auto found = std::ranges::find_if(slots_, [&](const ActorSlot& slot) { return slot.has(id); });
+    return found == slots_.end() ? nullptr : &*found;
+}
+
+} // namespace sdfleet::agent

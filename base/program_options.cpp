@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/program_options.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace sdfleet::base {
+
+namespace {
+
+void set_up_logging(const std::string& program)
+{
+    auto logger = spdlog::stderr_color_mt(program);
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %n: %v");
+    spdlog::set_default_logger(std::move(logger));
+}
+
+} // namespace
+
+void add_common_options(CLI::App& app, const std::string& program)
+{
+    set_up_logging(program);
+    app.name(program);
+    app.set_version_flag("--version", program + " " + SDFLEET_VERSION);
+    app.set_config("--config", "", "Read options from an INI or TOML file; the command line wins");
+    app.add_option_function<std::string>(
+           "--log-level", [](const std::string& level) { spdlog::set_level(spdlog::level::from_str(level)); },
+           "How much to log to stderr: trace, debug, info, warn, error, off")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
+        ->default_str("info");
+}
+
+int parse_and_run(CLI::App& app, int argc, const char* const* argv, const std::function<ExitCode()>& run)
+{
+    try {
+        app.parse(argc, argv);
+        return to_int(run());
+    } catch (const CLI::Success& help_or_version) {
+        return app.exit(help_or_version);
+    } catch (const CLI::ParseError& error) {
+        return to_int(report(app.get_name(), {ExitCode::usage, std::string(error.what()) + " (see --help)"}));
+    } catch (const std::exception& error) {
+        return to_int(report(app.get_name(), {ExitCode::failed, error.what()}));
+    }
+}
+
+ExitCode report(const std::string& program, const Error& error)
+{
+    std::string line = program + ": " + error.message;
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    std::fprintf(stderr, "%s\n", line.c_str());
+    return error.code;
+}
+
+} // namespace sdfleet::base

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: Apache-2.0
+// The core's part that follows each try at an item from Assign to its end.
+#include "coordinator/core/core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sdfleet::coordinator {
+
+namespace {
+
+constexpr unsigned epoch_shift = 32;
+
+bool is_sha256(const std::string& text)
+{
+    constexpr std::size_t digits = 64;
+    return text.size() == digits &&
+           std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+} // namespace
+
+const char* to_string(proto::FailureReason reason)
+{
+    switch (reason) {
+    case proto::FailureReason::internal:
+        return "internal fault";
+    case proto::FailureReason::bad_request:
+        return "the model cannot do what was asked";
+    case proto::FailureReason::bad_model:
+        return "the model does not load";
+    case proto::FailureReason::out_of_memory:
+        return "out of memory";
+    case proto::FailureReason::not_finite:
+        return "the picture is not finite";
+    case proto::FailureReason::cancelled:
+        return "cancelled";
+    case proto::FailureReason::actor_died:
+        return "the actor died";
+    case proto::FailureReason::actor_hung:
+        return "the actor hung";
+    case proto::FailureReason::node_lost:
+        return "the node was lost";
+    case proto::FailureReason::no_actor:
+        return "no actor could serve it";
+    case proto::FailureReason::overloaded:
+        return "the agent was overloaded";
+    }
+    return "";
+}
+
+bool is_retryable(proto::FailureReason reason)
+{
+    return reason != proto::FailureReason::bad_request && reason != proto::FailureReason::bad_model &&
+           reason != proto::FailureReason::not_finite && reason != proto::FailureReason::no_actor;
+}
+
+Attempt* Core::find_attempt(proto::AttemptId id, const Node& node)
+{
+    const auto found = attempts_.find(id);
+    return found != attempts_.end() && found->second.actor.node_id == node.id ? &found->second : nullptr;
+}
+
+void Core::assign(Node& node, Actor& actor, Job& job, std::uint32_t index)
+{
+    const proto::AttemptId id{(identity_.epoch << epoch_shift) | ++last_attempt_};
+    const proto::ActorId actor_id{node.id, actor.state.slot};
+    jobs_.dequeue(job, index);
+    Item& item = job.edit(index);
+    item.attempt = id;
+    item.actor = actor_id;
+    item.step = 0;
+    item.steps = 0;
+    job.set_state(index, proto::ItemState::assigned);
+    changed(job);
+    const auto& attempt =
+        attempts_
+            .try_emplace(id, Attempt{id, {job.id(), {index}}, actor_id, AttemptStage::assigned, now_, now_, {}, false})
+            .first->second;
+    actor.in_flight.push_back(id);
+    set_timer(attempt);
+    send(
+        node.control,
+        proto::Assign{
+            id, job.id(), {index}, actor.state.slot, job.spec().model, job.spec().parameters, job.spec().items[index]});
+}
+
+/// Lets the agent keep an attempt that the coordinator had forgotten, because of its own restart or because it had given
+/// the node up. False when it is not wanted any more.
+bool Core::adopt(Node& node, const proto::AttemptReport& report)
+{
+    const auto [job, item] = jobs_.find({report.job_id, report.index});
+    const auto actor = node.actors.find(report.slot);
+    const std::uint64_t newest = (identity_.epoch << epoch_shift) | last_attempt_;
+    const bool is_free = item != nullptr && item->state == proto::ItemState::queued && item->settlement == 0 &&
+                         job->is_committed && !job->is_cancel_requested && !job->is_cancelled;
+    if (!is_free || actor == node.actors.end() || report.attempt_id.value == 0 || report.attempt_id.value > newest ||
+        attempts_.contains(report.attempt_id)) {
+        return false;
+    }
+    const proto::ActorId actor_id{node.id, report.slot};
+    jobs_.dequeue(*job, report.index.value);
+    item->attempt = report.attempt_id;
+    item->actor = actor_id;
+    job->set_state(report.index.value, proto::ItemState::assigned);
+    changed(*job);
+    const auto& attempt = attempts_
+                              .try_emplace(report.attempt_id, Attempt{report.attempt_id,
+                                                                      {report.job_id, report.index},
+                                                                      actor_id,
+                                                                      AttemptStage::accepted,
+                                                                      now_,
+                                                                      now_,
+                                                                      {},
+                                                                      false})
+                              .first->second;
+    actor->second.in_flight.push_back(attempt.id);
+    set_timer(attempt);
+    log(LogLevel::info, "item " + proto::to_string(attempt.item) + " goes on at " + proto::to_string(actor_id));
+    return true;
+}
+
+/// Every attempt but a staged one has a deadline; a staged one waits behind one that has.
+void Core::set_timer(const Attempt& attempt)
+{
+    const AttemptTimer key{attempt.id};
+    const Actor* actor = fleet_.find(attempt.actor);
+    const bool is_first = actor != nullptr && !actor->in_flight.empty() && actor->in_flight.front() == attempt.id;
+    if (attempt.stage == AttemptStage::assigned) {
+        timers_.set(key, attempt.assigned_at + options_.accept_timeout);
+    } else if (attempt.stage != AttemptStage::accepted || is_first) {
+        timers_.set(key, attempt.moved_at + options_.progress_timeout);
+    } else {
+        timers_.cancel(key);
+    }
+}
+
+void Core::mark_running(Attempt& attempt)
+{
+    attempt.moved_at = now_;
+    if (attempt.stage != AttemptStage::running) {
+        attempt.stage = AttemptStage::running;
+        const auto [job, item] = jobs_.find(attempt.item);
+        ++item->tries;
+        job->set_state(attempt.item.index.value, proto::ItemState::running);
+        changed(*job);
+    }
+    set_timer(attempt);
+}
+
+void Core::end_attempt(const Attempt& attempt)
+{
+    const auto id = attempt.id;
+    timers_.cancel(AttemptTimer{id});
+    if (Actor* actor = fleet_.find(attempt.actor)) {
+        std::erase(actor->in_flight, id);
+        if (!actor->in_flight.empty()) {
+            Attempt& next = attempts_.at(actor->in_flight.front());
+            next.moved_at = now_;
+            set_timer(next);
+        }
+        is_room_made_ = true;
+    }
+    attempts_.erase(id);
+}
+
+void Core::give_up(Attempt& attempt, std::optional<Failure> failure)
+{
+    if (const Node* node = fleet_.find(attempt.actor.node_id)) {
+        send(node->control, proto::CancelAttempt{attempt.id});
+    }
+    attempt.stage = AttemptStage::cancelling;
+    attempt.moved_at = now_;
+    set_timer(attempt);
+    return_item(attempt.item, attempt.actor, failure, attempt.id, std::nullopt);
+}
+
+void Core::drop(const Attempt& attempt, std::optional<Failure> failure)
+{
+    end_attempt(attempt);
+    if (attempt.stage == AttemptStage::cancelling) {
+        return;
+    }
+    // An item that only waited its turn is not to blame.
+    return_item(attempt.item, attempt.actor, attempt.stage == AttemptStage::running ? failure : std::nullopt,
+                attempt.id, std::nullopt);
+}
+
+/// The item's attempt is over without a result: queues it again, or ends it when trying again will not help.
+void Core::return_item(const proto::ItemId& id, const proto::ActorId& actor, const std::optional<Failure>& failure,
+                       proto::AttemptId attempt, const std::optional<Requester>& reply_to)
+{
+    const auto [job, item] = jobs_.find(id);
+    item->attempt = {};
+    item->step = 0;
+    if (job->is_cancelled) {
+        job->set_state(id.index.value, proto::ItemState::cancelled);
+        changed(*job);
+        return;
+    }
+    if (failure) {
+        ++item->failures;
+        const bool is_death =
+            failure->reason == proto::FailureReason::actor_died || failure->reason == proto::FailureReason::actor_hung;
+        item->deaths += is_death ? 1 : 0;
+        item->story += (item->story.empty() ? "" : "; ") + proto::to_string(actor) + ": " + to_string(failure->reason) +
+                       (failure->message.empty() ? "" : " (" + failure->message.substr(0, 200) + ")");
+        const bool is_poison = item->deaths >= options_.deaths_per_item;
+        const bool is_spent = std::max(item->tries, item->failures) >= options_.tries_per_item;
+        if (!is_retryable(failure->reason) || is_poison || is_spent) {
+            ItemOutcome outcome{id.index, proto::ItemState::failed, attempt, actor, item->tries, {}, {}, 0, 0, {}};
+            outcome.error = !is_retryable(failure->reason)
+                                ? item->story
+                                : (is_poison ? std::to_string(item->deaths) + " actors died with it: "
+                                             : std::to_string(item->failures) + " tries failed: ") +
+                                      item->story;
+            item->attempt = attempt;
+            settle({id.job_id, {std::move(outcome)}, std::nullopt, reply_to});
+            return;
+        }
+        log(LogLevel::info, "item " + proto::to_string(id) + " is tried again: " + to_string(failure->reason) + " at " +
+                                proto::to_string(actor));
+    }
+    ++counters_.retries;
+    job->set_state(id.index.value, proto::ItemState::queued);
+    changed(*job);
+    jobs_.enqueue(*job, id.index.value);
+    is_queue_changed_ = true;
+    if (reply_to) {
+        send(reply_to->peer, proto::ResultAck{attempt, proto::Verdict::accepted}, reply_to->correlation);
+    }
+}
+
+void Core::on(const AttemptTimer& timer)
+{
+    const auto found = attempts_.find(timer.attempt_id);
+    if (found == attempts_.end()) {
+        return;
+    }
+    Attempt& attempt = found->second;
+    if (attempt.stage == AttemptStage::cancelling) {
+        end_attempt(attempt);
+    } else if (attempt.stage == AttemptStage::assigned) {
+        pause(attempt.actor);
+        give_up(attempt, Failure{proto::FailureReason::internal, "the agent did not take it"});
+    } else {
+        give_up(attempt, Failure{proto::FailureReason::internal,
+                                 "no progress for " + std::to_string(options_.progress_timeout.count) + " ms"});
+    }
+}
+
+/// An agent that no longer lists an attempt does not work on it, whatever became of the messages about it.
+void Core::check_presence(Node& node, const std::vector<proto::AttemptId>& present)
+{
+    const std::set<proto::AttemptId> listed(present.begin(), present.end());
+    std::vector<proto::AttemptId> missing;
+    for (auto& [slot, actor] : node.actors) {
+        for (const auto id : actor.in_flight) {
+            Attempt& attempt = attempts_.at(id);
+            if (listed.contains(id)) {
+                attempt.missing_since.reset();
+            } else if (!attempt.missing_since) {
+                attempt.missing_since = now_;
+            } else if (now_ - std::max(*attempt.missing_since, attempt.assigned_at) > options_.missing_timeout) {
+                missing.push_back(id);
+            }
+        }
+    }
+    for (const auto id : missing) {
+        const Attempt attempt = attempts_.at(id);
+        log(LogLevel::warning, "node " + node.id.value + " no longer has item " + proto::to_string(attempt.item));
+        pause(attempt.actor);
+        drop(attempt, Failure{proto::FailureReason::internal, "the agent no longer has it"});
+    }
+}
+
+void Core::pause(const proto::ActorId& id)
+{
+    if (Actor* actor = fleet_.find(id)) {
+        actor->paused_until = now_ + options_.actor_pause;
+        timers_.set(ActorTimer{id}, actor->paused_until);
+    }
+}
+
+void Core::on(const proto::Accepted& message, Node& node, const From&)
+{
+    Attempt* attempt = find_attempt(message.attempt_id, node);
+    if (attempt != nullptr && attempt->stage == AttemptStage::assigned) {
+        attempt->stage = AttemptStage::accepted;
+        attempt->moved_at = now_;
+        set_timer(*attempt);
+        is_room_made_ = true; // it may be taken back for an idle actor from now on
+    }
+}
+
+void Core::on(const proto::Started& message, Node& node, const From&)
+{
+    Attempt* attempt = find_attempt(message.attempt_id, node);
+    if (attempt == nullptr) {
+        return; // its result may have overtaken this on the other connection
+    }
+    if (attempt->stage == AttemptStage::cancelling) {
+        send(node.control, proto::CancelAttempt{attempt->id});
+        return;
+    }
+    mark_running(*attempt);
+}
+
+void Core::on(const proto::StepProgress& message, Node& node, const From&)
+{
+    Attempt* attempt = find_attempt(message.attempt_id, node);
+    if (attempt == nullptr) {
+        return;
+    }
+    if (attempt->stage == AttemptStage::cancelling) {
+        send(node.control, proto::CancelAttempt{attempt->id});
+        return;
+    }
+    mark_running(*attempt);
+    const auto [job, item] = jobs_.find(attempt->item);
+    item->step = message.step;
+    item->steps = message.steps;
+    job->touch(attempt->item.index.value, false);
+    changed(*job);
+}
+
+/// A result of an attempt that is not under way: sent twice, or of an attempt that was given up.
+void Core::answer_stale(proto::AttemptId id, const proto::ItemId& item_id, const From& from)
+{
+    const auto [job, item] = jobs_.find(item_id);
+    if (item != nullptr && item->attempt == id && item->settlement != 0) {
+        settlements_.at(item->settlement).reply_to = Requester{from.packet.peer, from.packet.correlation};
+        return;
+    }
+    const bool is_accepted = item != nullptr && item->attempt == id && item->is_over();
+    counters_.stale_results += is_accepted ? 0 : 1;
+    send(from.packet.peer, proto::ResultAck{id, is_accepted ? proto::Verdict::accepted : proto::Verdict::stale},
+         from.packet.correlation);
+}
+
+void Core::on(const proto::ItemDone& message, Node& node, const From& from)
+{
+    const proto::ItemId item_id{message.job_id, message.index};
+    Attempt* attempt = find_attempt(message.attempt_id, node);
+    if (attempt == nullptr || attempt->item != item_id || attempt->stage == AttemptStage::cancelling) {
+        if (attempt != nullptr && attempt->item == item_id) {
+            end_attempt(*attempt);
+        }
+        answer_stale(message.attempt_id, item_id, from);
+        return;
+    }
+    const Requester reply_to{from.packet.peer, from.packet.correlation};
+    mark_running(*attempt); // when the result overtook the news that it started
+    const Attempt ended = *attempt;
+    end_attempt(*attempt);
+    if (from.packet.blobs.size() != 1 || !is_sha256(message.sha256)) {
+        ++counters_.corrupt_results;
+        send(reply_to.peer, proto::ResultAck{ended.id, proto::Verdict::corrupt}, reply_to.correlation);
+        return_item(item_id, ended.actor, Failure{proto::FailureReason::internal, "the result came without its bytes"},
+                    ended.id, std::nullopt);
+        return;
+    }
+    const auto& blob = from.packet.blobs.front();
+    const auto [job, item] = jobs_.find(item_id);
+    settle({message.job_id,
+            {{message.index,
+              proto::ItemState::done,
+              ended.id,
+              ended.actor,
+              item->tries,
+              message.media_type,
+              message.sha256,
+              blob.bytes.size(),
+              message.elapsed_ms,
+              {}}},
+            blob,
+            reply_to});
+}
+
+void Core::on(const proto::ItemFailed& message, Node& node, const From& from)
+{
+    const proto::ItemId item_id{message.job_id, message.index};
+    Attempt* attempt = find_attempt(message.attempt_id, node);
+    if (attempt == nullptr || attempt->item != item_id || attempt->stage == AttemptStage::cancelling) {
+        if (attempt != nullptr && attempt->item == item_id) {
+            end_attempt(*attempt);
+        }
+        answer_stale(message.attempt_id, item_id, from);
+        return;
+    }
+    const Attempt ended = *attempt;
+    const bool was_its_turn =
+        ended.stage == AttemptStage::running || node.actors.at(ended.actor.slot).in_flight.front() == ended.id;
+    end_attempt(*attempt);
+    std::optional<Failure> failure = Failure{message.reason, message.message};
+    const bool was_asked_back = ended.is_taken_back && message.reason == proto::FailureReason::cancelled;
+    const bool died_before_its_turn = !was_its_turn && message.reason == proto::FailureReason::actor_died;
+    if (was_asked_back || died_before_its_turn) {
+        failure.reset();
+    } else if (message.reason == proto::FailureReason::overloaded) {
+        pause(ended.actor);
+    }
+    return_item(item_id, ended.actor, failure, ended.id, Requester{from.packet.peer, from.packet.correlation});
+}
+
+} // namespace sdfleet::coordinator

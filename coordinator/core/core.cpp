@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/core/core.hpp"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+namespace sdfleet::coordinator {
+
+namespace {
+
+template <class Body>
+constexpr bool is_from_agent = std::is_same_v<Body, proto::Goodbye> || std::is_same_v<Body, proto::Heartbeat> ||
+                               std::is_same_v<Body, proto::ActorUpdate> || std::is_same_v<Body, proto::Accepted> ||
+                               std::is_same_v<Body, proto::Started> || std::is_same_v<Body, proto::StepProgress> ||
+                               std::is_same_v<Body, proto::ItemDone> || std::is_same_v<Body, proto::ItemFailed>;
+
+template <class Body>
+constexpr bool is_from_client = std::is_same_v<Body, proto::Submit> || std::is_same_v<Body, proto::WatchJob> ||
+                                std::is_same_v<Body, proto::GetJob> || std::is_same_v<Body, proto::ListJobs> ||
+                                std::is_same_v<Body, proto::ListNodes> || std::is_same_v<Body, proto::ListModels> ||
+                                std::is_same_v<Body, proto::CancelJob> || std::is_same_v<Body, proto::FetchArtifact>;
+
+} // namespace
+
+Core::Core(Identity identity, Options options, Limits limits)
+    : identity_(std::move(identity)), options_(options), limits_(limits)
+{
+}
+
+Effects Core::step(const Event& event, Milliseconds now)
+{
+    now_ = std::max(now, now_);
+    std::visit([this](const auto& body) { on(body); }, event);
+    finish_step();
+    return std::exchange(effects_, {});
+}
+
+/// What follows from a changed state is done once, after the event.
+void Core::finish_step()
+{
+    if (is_fleet_changed_) {
+        release_pins();
+    }
+    if (is_fleet_changed_ || is_queue_changed_) {
+        refresh_servability();
+    }
+    if (is_fleet_changed_ || is_queue_changed_ || is_room_made_) {
+        dispatch();
+    }
+    is_fleet_changed_ = is_queue_changed_ = is_room_made_ = false;
+    for (const auto& id : std::exchange(changed_jobs_, {})) {
+        if (const Job* job = jobs_.find(id)) {
+            wake_watchers(*job);
+        }
+    }
+}
+
+void Core::on(const Restored& restored)
+{
+    for (const auto& job : restored.jobs) {
+        restore(job);
+    }
+    timers_.set(PeerTimer{}, now_ + options_.peer_idle);
+    is_in_pin_grace_ = true;
+    timers_.set(PinTimer{}, now_ + options_.pin_grace);
+    is_queue_changed_ = true;
+}
+
+void Core::on(const PacketReceived& packet)
+{
+    if (!packet.cluster.value.empty() && packet.cluster != identity_.cluster) {
+        refuse(packet,
+               {proto::RefusalReason::other_cluster, "this coordinator's cluster is " + identity_.cluster.value +
+                                                         ", the message is for " + packet.cluster.value});
+        return;
+    }
+    if (const auto* hello = std::get_if<proto::AgentHello>(&packet.message)) {
+        on_hello(*hello, packet);
+        return;
+    }
+    if (const auto* hello = std::get_if<proto::ClientHello>(&packet.message)) {
+        on_hello(*hello, packet);
+        return;
+    }
+    const auto found = peers_.find(packet.peer);
+    if (found == peers_.end()) {
+        refuse(packet, {proto::RefusalReason::not_registered, "say hello first"});
+        return;
+    }
+    const From from{packet, found->second};
+    if (!proto::may_send(from.record.role, proto::Role::coordinator, proto::type_of(packet.message))) {
+        ++counters_.misdirected;
+        return;
+    }
+    from.record.last_heard = now_;
+    std::visit(
+        [&](const auto& body) {
+            using Body = std::decay_t<decltype(body)>;
+            if constexpr (is_from_agent<Body>) {
+                if (Node* node = admit(from)) {
+                    on(body, *node, from);
+                }
+            } else if constexpr (is_from_client<Body>) {
+                on(body, from);
+            }
+        },
+        packet.message);
+}
+
+void Core::on(const PeerUnreachable& event)
+{
+    // A node keeps its lease: its agent may be about to connect again.
+    if (const auto found = peers_.find(event.peer);
+        found != peers_.end() && found->second.role == proto::Role::client) {
+        forget_peer(event.peer);
+    }
+}
+
+void Core::on(const Tick&)
+{
+    // A late tick means that this process was held up, not that the nodes fell silent: their words wait unread.
+    const auto deadline = timers_.next();
+    if (deadline && now_ - *deadline > options_.heartbeat_interval) {
+        for (auto& [id, node] : fleet_.nodes()) {
+            node.last_heard = std::min(now_, node.last_heard + (now_ - *deadline));
+        }
+    }
+    while (const auto key = timers_.take_due(now_)) {
+        std::visit([this](const auto& timer) { on(timer); }, *key);
+    }
+}
+
+void Core::on(const NodeTimer& timer)
+{
+    Node* node = fleet_.find(timer.node_id);
+    if (node == nullptr || node->state == proto::NodeState::lost) {
+        return;
+    }
+    const auto silence = now_ - node->last_heard;
+    if (silence >= options_.lease) {
+        lose(*node, "silent for " + std::to_string(silence.count) + " ms", proto::FailureReason::node_lost);
+        return;
+    }
+    if (silence >= options_.suspect_after()) {
+        if (node->state == proto::NodeState::alive) {
+            node->state = proto::NodeState::suspect;
+            log(LogLevel::warning, "node " + node->id.value + " is silent; it gets no new work");
+        }
+        timers_.set(timer, node->last_heard + options_.lease);
+        return;
+    }
+    timers_.set(timer, node->last_heard + options_.suspect_after());
+}
+
+void Core::on(const WatchTimer& timer)
+{
+    answer(timer.watcher);
+}
+
+void Core::on(const SettlementTimer& timer)
+{
+    write(timer.settlement);
+}
+
+void Core::on(const ActorTimer&)
+{
+    is_room_made_ = true;
+}
+
+void Core::on(const PinTimer&)
+{
+    is_in_pin_grace_ = false;
+    is_fleet_changed_ = true;
+}
+
+void Core::on(const PeerTimer& timer)
+{
+    std::vector<Peer> silent;
+    for (const auto& [peer, record] : peers_) {
+        const bool is_busy = record.pending_requests > 0 || !record.watchers.empty();
+        const Node* node = record.role == proto::Role::agent ? fleet_.find(record.node_id) : nullptr;
+        const bool is_current = node != nullptr && (node->control == peer || node->bulk == peer);
+        if (!is_busy && !is_current && now_ - record.last_heard >= options_.peer_idle) {
+            silent.push_back(peer);
+        }
+    }
+    for (const auto& peer : silent) {
+        forget_peer(peer);
+    }
+    timers_.set(timer, now_ + options_.peer_idle);
+}
+
+void Core::send(const Peer& peer, proto::Message message, std::uint64_t correlation)
+{
+    effects_.push_back(Send{peer, correlation, std::move(message), {}});
+}
+
+void Core::log(LogLevel level, std::string text)
+{
+    effects_.push_back(Log{level, std::move(text)});
+}
+
+} // namespace sdfleet::coordinator

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "coordinator/core/attempt.hpp"
+#include "coordinator/core/bookkeeping.hpp"
+#include "coordinator/core/effects.hpp"
+#include "coordinator/core/events.hpp"
+#include "coordinator/core/fleet.hpp"
+#include "coordinator/core/job_table.hpp"
+#include "coordinator/core/options.hpp"
+#include "coordinator/core/timers.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace sdfleet::coordinator {
+
+/// What went wrong without harm, for logs and tests.
+struct Counters {
+    std::uint64_t stale_results = 0;   ///< of attempts that no longer count
+    std::uint64_t corrupt_results = 0; ///< whose bytes did not match their hash
+    std::uint64_t misdirected = 0;     ///< messages that their sender may not send
+    std::uint64_t retries = 0;         ///< items given out again
+    std::uint64_t taken_back = 0;      ///< staged items asked back for an idle actor
+};
+
+/// The coordinator as a pure machine: events and the time in, effects out. Reads no clock, draws no random numbers and
+/// does no I/O, so that every run can be replayed from its events. One thread.
+///
+/// What it promises: an item is in the hands of at most one counting attempt; each item ends exactly once (done, failed
+/// or cancelled), and is told to have ended only after that is on disk; a result is acknowledged as accepted only then;
+/// every wait has a deadline, and every table a bound (Limits).
+class Core {
+public:
+    explicit Core(Identity identity, Options options = {}, Limits limits = {});
+
+    /// `now` never goes back. The first event is Restored.
+    Effects step(const Event& event, Milliseconds now);
+
+    /// When to call step(Tick{}), unless another event comes first.
+    std::optional<Milliseconds> next_deadline() const { return timers_.next(); }
+
+    const Counters& counters() const { return counters_; }
+
+    /// Compares all tables with each other and names the first contradiction. For tests; slow.
+    std::optional<std::string> find_inconsistency() const;
+
+private:
+    /// A packet of a registered sender, while it is handled.
+    struct From {
+        const PacketReceived& packet;
+        PeerRecord& record;
+    };
+
+    // core.cpp: events and timers
+    void on(const Restored& restored);
+    void on(const PacketReceived& packet);
+    void on(const PeerUnreachable& event);
+    void on(const Tick& tick);
+    void on(const NodeTimer& timer);
+    void on(const AttemptTimer& timer);
+    void on(const WatchTimer& timer);
+    void on(const SettlementTimer& timer);
+    void on(const UnservableTimer& timer);
+    void on(const ActorTimer& timer);
+    void on(const PinTimer& timer);
+    void on(const PeerTimer& timer);
+    void finish_step();
+    void send(const Peer& peer, proto::Message message, std::uint64_t correlation = 0);
+    void log(LogLevel level, std::string text);
+    Ticket next_ticket() { return {++last_ticket_}; }
+
+    // membership.cpp: who is here
+    void on_hello(const proto::AgentHello& hello, const PacketReceived& packet);
+    void on_hello(const proto::ClientHello& hello, const PacketReceived& packet);
+    void join(const proto::AgentHello& hello, const PacketReceived& packet);
+    void attach_bulk(const proto::AgentHello& hello, const PacketReceived& packet);
+    std::optional<proto::Refused> find_refusal(const proto::AgentHello& hello, const Peer& peer);
+    bool make_room_for_peer(const Peer& peer);
+    bool make_room_for_node(const proto::NodeId& id);
+    void supersede(Node& node);
+    void replace_actors(Node& node, const std::vector<proto::ActorState>& states, bool keeps_work);
+    void reconcile(Node& node, const std::vector<proto::AttemptReport>& reports, bool is_same_start);
+    void welcome(const PacketReceived& packet, std::uint16_t version);
+    void refuse(const PacketReceived& packet, proto::Refused refused);
+    Node* admit(const From& from); ///< the sender's node, when it may speak for it; else refuses
+    void heard(Node& node);
+    void lose(Node& node, const std::string& why, proto::FailureReason reason);
+    void forget_peer(const Peer& peer);
+    void on(const proto::Goodbye& message, Node& node, const From& from);
+    void on(const proto::Heartbeat& message, Node& node, const From& from);
+    void on(const proto::ActorUpdate& message, Node& node, const From& from);
+
+    // attempts.cpp: what happens to a try
+    void on(const proto::Accepted& message, Node& node, const From& from);
+    void on(const proto::Started& message, Node& node, const From& from);
+    void on(const proto::StepProgress& message, Node& node, const From& from);
+    void on(const proto::ItemDone& message, Node& node, const From& from);
+    void on(const proto::ItemFailed& message, Node& node, const From& from);
+    Attempt* find_attempt(proto::AttemptId id, const Node& node);
+    void answer_stale(proto::AttemptId id, const proto::ItemId& item_id, const From& from);
+    void assign(Node& node, Actor& actor, Job& job, std::uint32_t index);
+    bool adopt(Node& node, const proto::AttemptReport& report);
+    void mark_running(Attempt& attempt);
+    void set_timer(const Attempt& attempt);
+    void end_attempt(const Attempt& attempt);
+    void give_up(Attempt& attempt, std::optional<Failure> failure);    ///< tells the agent to stop; the item moves on
+    void drop(const Attempt& attempt, std::optional<Failure> failure); ///< the agent is known not to have it any more
+    void return_item(const proto::ItemId& id, const proto::ActorId& actor, const std::optional<Failure>& failure,
+                     proto::AttemptId attempt, const std::optional<Requester>& reply_to);
+    void check_presence(Node& node, const std::vector<proto::AttemptId>& present);
+    void pause(const proto::ActorId& id);
+
+    // scheduler.cpp: who gets what
+    void dispatch();
+    bool has_room(const Node& node, const Actor& actor) const;
+    bool assign_next(Node& node, Actor& actor);
+    void take_back();
+    bool take_back_for(const Node& node);
+    void release_pins();
+    void refresh_servability();
+    std::string explain_waiting(const Job& job) const;
+    std::string describe_shortage(const Job& job) const;
+
+    // settlement.cpp: outcomes on their way to the disk
+    void on(const StoreCommitted& event);
+    void on(const StoreFailed& event);
+    void on(const ArtifactSaved& event);
+    void on(const ArtifactNotSaved& event);
+    void settle(Settlement settlement);
+    void write(std::uint64_t settlement_id);
+    void retry_later(std::uint64_t settlement_id, const std::string& reason);
+    void finish_settlement(std::uint64_t settlement_id);
+    void reject_corrupt(std::uint64_t settlement_id, const std::string& reason);
+    void restore(const RestoredJob& restored);
+    static void apply(Job& job, const ItemOutcome& outcome);
+    std::optional<Pending> take_pending(Ticket ticket);
+
+    // requests.cpp, reports.cpp: clients
+    void on(const proto::Submit& message, const From& from);
+    void on(const proto::CancelJob& message, const From& from);
+    void on(const proto::FetchArtifact& message, const From& from);
+    void on(const proto::GetJob& message, const From& from);
+    void on(const proto::ListJobs& message, const From& from);
+    void on(const proto::ListNodes& message, const From& from);
+    void on(const proto::ListModels& message, const From& from);
+    void on(const ArtifactLoaded& event);
+    void on(const ArtifactNotLoaded& event);
+    void fail(const Requester& requester, proto::RequestError error, std::string message);
+    void fail_overloaded(const Requester& requester, const std::string& what);
+    bool may_wait_for_disk(const From& from);
+    void release(const Requester& requester);
+    void repeat_submit(const proto::Submit& message, Job& job, const From& from);
+    std::optional<std::string> find_unservable(const proto::JobSpec& spec,
+                                               const std::vector<proto::ActorId>& ranks) const;
+    bool make_room_for_job(std::size_t items);
+    void forget(Job& job);
+    void finish_submit(const SubmitUnderWay& submit);
+    void fail_submit(const SubmitUnderWay& submit, const std::string& reason);
+    void finish_cancel(const CancelUnderWay& cancel);
+    proto::JobSummary summarize(const Job& job) const;
+    proto::NodeReport report(const Node& node) const;
+    proto::ActorReport report(const Node& node, const Actor& actor) const;
+
+    // watching.cpp: long polls
+    void on(const proto::WatchJob& message, const From& from);
+    void answer(std::uint64_t watcher_id);
+    void send_changes(const Watcher& watcher, const Job& job);
+    void wake_watchers(const Job& job);
+    void remove_watcher(std::uint64_t watcher_id);
+    Milliseconds next_quiet_answer(const Watcher& watcher) const;
+    void changed(const Job& job) { changed_jobs_.insert(job.id()); }
+
+    Identity identity_;
+    Options options_;
+    Limits limits_;
+    Counters counters_;
+
+    Fleet fleet_;
+    JobTable jobs_;
+    Timers timers_;
+    std::map<Peer, PeerRecord> peers_;
+    std::map<proto::AttemptId, Attempt> attempts_;
+    std::map<std::uint64_t, Settlement> settlements_;
+    std::set<std::uint64_t>
+        failing_settlements_; ///< those that the disk refused; while there are any, nothing is assigned
+    std::string storage_fault_;
+    std::map<Ticket, Pending> pending_;
+    std::map<std::uint64_t, Watcher> watchers_;
+    std::map<proto::JobId, std::set<std::uint64_t>> watchers_of_;
+
+    std::uint64_t last_ticket_ = 0;
+    std::uint64_t last_settlement_ = 0;
+    std::uint64_t last_watcher_ = 0;
+    std::uint32_t last_attempt_ = 0;
+    bool is_in_pin_grace_ = false;
+
+    // Of the step under way.
+    Milliseconds now_;
+    Effects effects_;
+    std::set<proto::JobId> changed_jobs_;
+    bool is_fleet_changed_ = false;
+    bool is_queue_changed_ = false;
+    bool is_room_made_ = false;
+};
+
+} // namespace sdfleet::coordinator

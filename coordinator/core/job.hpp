@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "coordinator/core/milliseconds.hpp"
+#include "coordinator/core/store_operation.hpp"
+#include "proto/messages.hpp"
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace sdfleet::coordinator {
+
+struct Item {
+    proto::ItemState state = proto::ItemState::queued; ///< as clients may know it
+    std::uint64_t settlement = 0; ///< not 0: its outcome is on the way to the disk; no attempt may begin
+    proto::AttemptId attempt;     ///< the live one; once done, the one that was accepted; 0 = none
+    proto::ActorId actor;         ///< where it runs or ran last
+    std::uint32_t step = 0;
+    std::uint32_t steps = 0;
+    std::uint32_t tries = 0;    ///< attempts that began to run
+    std::uint32_t failures = 0; ///< attempts that ended badly, begun or not
+    std::uint32_t deaths = 0;   ///< actors that died with it
+    std::string story;          ///< how the bad ones ended, for people
+    std::string sha256;
+    std::uint64_t bytes = 0;
+    std::uint64_t elapsed_ms = 0;
+    std::string error;
+    std::uint64_t change = 0; ///< of the newest change; 0 = none yet
+
+    bool is_over() const { return state >= proto::ItemState::done; }
+};
+
+/// One job with its items, its queue and the sequence of their changes. Keeps its counts and indices consistent;
+/// decides nothing.
+class Job {
+public:
+    Job(InsertJob record, std::uint64_t number);
+
+    const proto::JobId& id() const { return record_.job_id; }
+    const proto::JobSpec& spec() const { return *record_.spec; }
+    const InsertJob& record() const { return record_; }
+    std::uint64_t number() const { return number_; } ///< grows with each submit
+
+    bool is_committed = false;        ///< its submit is on disk
+    bool is_cancel_requested = false; ///< the cancellation is on the way to the disk
+    bool is_cancelled = false;
+    std::optional<Milliseconds> unservable_since;
+
+    std::uint32_t size() const { return static_cast<std::uint32_t>(items_.size()); }
+    const Item& item(std::uint32_t index) const { return items_[index]; }
+    std::uint32_t count(proto::ItemState state) const { return counts_[static_cast<std::size_t>(state)]; }
+    bool is_over() const;
+    proto::JobState state() const;
+
+    /// For everything but the state and the change number. Call touch() after changing what clients see.
+    Item& edit(std::uint32_t index) { return items_[index]; }
+    void set_state(std::uint32_t index, proto::ItemState state);
+
+    /// Gives the item the next change number. An urgent change is told to watchers without a pause.
+    void touch(std::uint32_t index, bool is_urgent);
+    void touch_job();
+    std::uint64_t last_change() const { return last_change_; }
+    std::uint64_t last_urgent_change() const { return last_urgent_change_; }
+    const std::map<std::uint64_t, std::uint32_t>& items_by_change() const { return items_by_change_; }
+
+    /// A queued item waits for the actor of its rank as long as that rank is not released, else for any actor.
+    void enqueue(std::uint32_t index);
+    void dequeue(std::uint32_t index);
+    bool has_queued() const { return !queued_.empty() || !pinned_.empty(); }
+    std::optional<std::uint32_t> next_for(const proto::ActorId& actor) const;
+    std::vector<std::uint32_t> queued_items() const;
+
+    /// The actors that queued items wait for, by rank.
+    std::map<std::uint32_t, proto::ActorId> awaited_actors() const;
+    void release_rank(std::uint32_t rank);
+    bool is_pinned(std::uint32_t index) const { return pin_of(index).has_value(); }
+
+    proto::ItemReport report(std::uint32_t index) const;
+    proto::JobSummary summarize() const; ///< without waiting_for
+
+private:
+    std::optional<std::uint32_t> pin_of(std::uint32_t index) const;
+
+    InsertJob record_;
+    std::uint64_t number_;
+    std::vector<Item> items_;
+    std::array<std::uint32_t, 6> counts_{};
+    std::uint64_t last_change_ = 0;
+    std::uint64_t last_urgent_change_ = 0;
+    std::map<std::uint64_t, std::uint32_t> items_by_change_;
+    std::set<std::uint32_t> queued_;
+    std::map<std::uint32_t, std::set<std::uint32_t>> pinned_; ///< by rank; no empty sets
+    std::map<proto::ActorId, std::uint32_t> rank_of_;
+    std::set<std::uint32_t> released_ranks_;
+};
+
+} // namespace sdfleet::coordinator

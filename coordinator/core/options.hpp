@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "coordinator/core/milliseconds.hpp"
+#include "proto/ids.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace sdfleet::coordinator {
+
+/// Who this coordinator is. Cluster and epoch come from the data directory.
+struct Identity {
+    proto::ClusterId cluster;
+    std::uint64_t epoch = 1; ///< grows with each start
+    std::string software;
+};
+
+struct Options {
+    Milliseconds heartbeat_interval{500};
+    Milliseconds lease{5'000};                ///< a node silent for this long is lost
+    Milliseconds accept_timeout{10'000};      ///< from Assign to Accepted
+    Milliseconds progress_timeout{300'000};   ///< from one sign of progress of an attempt to the next
+    Milliseconds unservable_timeout{600'000}; ///< items that no live actor can serve fail after this long
+    Milliseconds missing_timeout{3'000}; ///< an attempt absent from its node's heartbeats for this long is requeued
+    Milliseconds watch_pause{50};        ///< between two answers that only tell progress
+    Milliseconds storage_retry{1'000};   ///< between two tries to write a result
+    Milliseconds actor_pause{1'000};     ///< an actor that refused or dropped work gets none for this long
+    Milliseconds pin_grace{10'000};      ///< after a restart pinned items wait this long for their actor
+    Milliseconds peer_idle{600'000};     ///< a client silent for this long must say hello again
+    std::uint32_t tries_per_item = 5;
+    std::uint32_t deaths_per_item = 3; ///< actors that one item may kill before it is called poison
+
+    Milliseconds suspect_after() const { return {lease.count * 2 / 5}; }
+};
+
+/// Bounds of every table. At a bound the answer is Refused(full) or RequestFailed(overloaded), never more memory.
+struct Limits {
+    std::size_t nodes = 4'096;
+    std::size_t actors_per_node = 256;
+    std::size_t models_per_node = 1'024;
+    std::size_t in_flight_per_actor = 2; ///< one running, one staged
+    std::size_t peers = 16'384;
+    std::size_t jobs = 10'000;
+    std::size_t items = 2'000'000; ///< of all jobs together
+    std::size_t watchers = 8'192;
+    std::size_t watchers_per_client = 64;
+    std::size_t pending_requests_per_client = 64;
+    std::size_t pending_requests = 8'192;
+    std::uint32_t items_per_answer = 1'024;
+    std::uint32_t jobs_per_answer = 1'000;
+    std::uint32_t watch_wait_ms = 60'000;
+    std::uint32_t retry_after_ms = 500; ///< what an overloaded answer tells
+};
+
+} // namespace sdfleet::coordinator

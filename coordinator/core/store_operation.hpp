@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the coordinator writes to disk, and what it reads back when it starts.
+#pragma once
+
+#include "proto/messages.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace sdfleet::coordinator {
+
+/// The one end of an item.
+struct ItemOutcome {
+    proto::ItemIndex index;
+    proto::ItemState state = proto::ItemState::failed; ///< done or failed; cancelled follows from the job
+    proto::AttemptId attempt;                          ///< the one that counted; 0 when none did
+    proto::ActorId actor;
+    std::uint32_t tries = 0;
+    std::string media_type; ///< this and the next three: of a done item's artifact
+    std::string sha256;
+    std::uint64_t bytes = 0;
+    std::uint64_t elapsed_ms = 0;
+    std::string error; ///< of a failed one, for people
+
+    bool operator==(const ItemOutcome&) const = default;
+};
+
+struct InsertJob {
+    proto::JobId job_id;
+    std::shared_ptr<const proto::JobSpec> spec;
+    std::uint64_t created_unix_ms = 0;
+    std::vector<proto::ActorId> ranks; ///< the actors frozen at submit; empty with Split::pull
+};
+
+struct SettleItems {
+    proto::JobId job_id;
+    std::vector<ItemOutcome> outcomes;
+};
+
+/// Every item without an outcome of its own is cancelled with it.
+struct MarkJobCancelled {
+    proto::JobId job_id;
+};
+
+/// An old job leaves the books to make room.
+struct ForgetJob {
+    proto::JobId job_id;
+};
+
+using StoreOperation = std::variant<InsertJob, SettleItems, MarkJobCancelled, ForgetJob>;
+
+struct RestoredJob {
+    InsertJob job;
+    bool is_cancelled = false;
+    std::vector<ItemOutcome> outcomes;
+};
+
+} // namespace sdfleet::coordinator

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "net/curve.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace sdfleet::coordinator {
+
+/// Lets only members with a key of this data folder connect, and follows the folder: a key that is issued or revoked
+/// while the coordinator runs counts within seconds. For the loop's thread; must outlive the sockets it guards.
+class KeyGuard {
+public:
+    /// Fails when keys cannot be read, when no key was issued yet, or when the check of keys does not work.
+    static base::Result<std::unique_ptr<KeyGuard>> open(net::Context& context, boost::asio::io_context& io,
+                                                        const std::filesystem::path& data_dir);
+
+    const net::CurveServer& server() const { return server_; }
+
+private:
+    KeyGuard(net::Context& context, boost::asio::io_context& io, std::filesystem::path data_dir,
+             net::CurveServer server, std::set<std::string> allowed);
+    void follow();
+
+    std::filesystem::path data_dir_;
+    net::CurveServer server_;
+    std::set<std::string> allowed_;
+    net::Authenticator authenticator_;
+    boost::asio::steady_timer timer_;
+};
+
+} // namespace sdfleet::coordinator

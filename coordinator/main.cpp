@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/die_with_parent.hpp"
+#include "base/program_options.hpp"
+#include "coordinator/coordinator.hpp"
+
+#include <cstdint>
+
+namespace {
+
+using sdfleet::coordinator::Milliseconds;
+
+void add_milliseconds(CLI::App& app, const std::string& flag, Milliseconds& value, const std::string& text)
+{
+    constexpr std::int64_t day_ms = 86'400'000;
+    app.add_option(flag, value.count, text)->check(CLI::Range(std::int64_t{10}, day_ms))->capture_default_str();
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    namespace base = sdfleet::base;
+    if (!base::die_with_parent()) {
+        return base::to_int(base::ExitCode::failed); // the program that wanted a coordinator of its own is gone
+    }
+    sdfleet::coordinator::Settings settings;
+    auto& options = settings.options;
+    CLI::App app("Takes jobs of prompts and gives them to the agents of a fleet");
+    base::add_common_options(app, "coordinator");
+    app.add_option("--data-dir", settings.data_dir, "Folder for jobs and pictures; made when missing")->required();
+    app.add_option("--listen", settings.listen, "tcp://ADDRESS:PORT (PORT * = any free one) or ipc://PATH; beyond this machine only members with a "
+                   "key connect (sdctl keys issue)")
+        ->capture_default_str();
+    app.add_flag("--insecure-listen", settings.allows_insecure_listen,
+                 "Listen beyond this machine without keys: neither encrypted nor authenticated");
+    app.add_option("--endpoint-file", settings.endpoint_file,
+                   "Write the endpoint into this file once it listens; removed at the end");
+    add_milliseconds(app, "--lease-ms", options.lease, "A node silent for this long is lost");
+    add_milliseconds(app, "--heartbeat-interval-ms", options.heartbeat_interval, "What agents are told to keep");
+    add_milliseconds(app, "--progress-timeout-ms", options.progress_timeout,
+                     "An item without progress for this long is given to another actor");
+    add_milliseconds(app, "--unservable-timeout-ms", options.unservable_timeout,
+                     "Items that no live actor can serve for this long fail");
+
+    return base::parse_and_run(app, argc, argv, [&settings] {
+        if (settings.options.heartbeat_interval.count * 2 >= settings.options.lease.count) {
+            return base::report("coordinator", {base::ExitCode::usage,
+                                                "--lease-ms must be more than twice --heartbeat-interval-ms, or every "
+                                                "lost heartbeat would lose a node"});
+        }
+        auto coordinator = sdfleet::coordinator::Coordinator::open(settings);
+        if (!coordinator) {
+            return base::report("coordinator", coordinator.error());
+        }
+        (*coordinator)->run();
+        return base::ExitCode::ok;
+    });
+}

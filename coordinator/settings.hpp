@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "coordinator/core/options.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace sdfleet::coordinator {
+
+/// What the command line says.
+struct Settings {
+    std::filesystem::path data_dir;
+    std::string listen = "tcp://127.0.0.1:7420";
+    bool allows_insecure_listen = false;
+    std::optional<std::filesystem::path> endpoint_file; ///< gets the bound endpoint once it listens; removed at the end
+    Options options;
+    Limits limits;
+};
+
+} // namespace sdfleet::coordinator

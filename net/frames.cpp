@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/frames.hpp"
+
+#include <utility>
+
+namespace sdfleet::net {
+
+namespace {
+
+/// ZeroMQ calls this on its own thread when the bytes are on the network.
+void release_owner(void* /*data*/, void* hint)
+{
+    delete static_cast<std::shared_ptr<const void>*>(hint);
+}
+
+zmq::message_t frame_of(const proto::Blob& blob)
+{
+    auto* owner = new std::shared_ptr<const void>(blob.owner);
+    // ZeroMQ takes a mutable pointer but only reads what it sends.
+    return {const_cast<std::byte*>(blob.bytes.data()), blob.bytes.size(), release_owner, owner};
+}
+
+proto::Blob blob_of(zmq::message_t frame)
+{
+    auto owner = std::make_shared<zmq::message_t>(std::move(frame));
+    const auto bytes = std::span(owner->data<const std::byte>(), owner->size());
+    return {std::move(owner), bytes};
+}
+
+} // namespace
+
+SendResult append_frames(Frames& frames, const proto::Packet& packet)
+{
+    const auto head = proto::encode(packet.envelope, packet.message);
+    if (head.size() > proto::max_message_bytes || packet.blobs.size() > proto::max_blobs) {
+        return tl::unexpected(SendError::too_large);
+    }
+    frames.emplace_back(head.data(), head.size());
+    for (const auto& blob : packet.blobs) {
+        if (blob.bytes.size() > proto::max_blob_bytes) {
+            return tl::unexpected(SendError::too_large);
+        }
+        frames.push_back(frame_of(blob));
+    }
+    return {};
+}
+
+tl::expected<proto::Packet, proto::DecodeError> read_packet(std::span<zmq::message_t> frames)
+{
+    using Kind = proto::DecodeError::Kind;
+    if (frames.empty() || frames.size() > proto::max_blobs + 1) {
+        return tl::unexpected(
+            proto::DecodeError{Kind::malformed, std::to_string(frames.size()) + " frames are no message of ours"});
+    }
+    auto decoded = proto::decode(std::span(frames[0].data<const std::byte>(), frames[0].size()));
+    if (!decoded) {
+        return tl::unexpected(std::move(decoded.error()));
+    }
+    proto::Packet packet{std::move(decoded->envelope), std::move(decoded->message), {}};
+    for (auto& frame : frames.subspan(1)) {
+        packet.blobs.push_back(blob_of(std::move(frame)));
+    }
+    return packet;
+}
+
+} // namespace sdfleet::net

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "pipeline/autoencoder_config.hpp"
+#include "pipeline/layers.hpp"
+#include "pipeline/resnet_block.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+namespace sdfleet::pipeline {
+
+/// The decoder half of the KL-regularised autoencoder of https://arxiv.org/abs/2112.10752.
+class AutoencoderKL {
+public:
+    /// Encoder tensors in the file are left alone. Both generations of attention names are understood.
+    static base::Result<AutoencoderKL> load(const AutoencoderConfig& config, const std::filesystem::path& weights,
+                                            at::TensorOptions options);
+
+    /// latents: [N, latent_channels, h, w] as the UNet leaves them. Returns [N, 3, h * factor, w * factor], about -1..1.
+    at::Tensor decode(const at::Tensor& latents) const;
+
+    const AutoencoderConfig& config() const { return config_; }
+
+private:
+    struct Attention {
+        GroupNorm group_norm;
+        Linear to_q, to_k, to_v, to_out;
+    };
+    struct UpBlock {
+        std::vector<ResnetBlock2D> resnets;
+        std::optional<Conv2d> upsampler;
+    };
+
+    explicit AutoencoderKL(const AutoencoderConfig& config) : config_(config) {}
+    void load_decoder(const WeightScope& decoder);
+    static at::Tensor apply(const Attention& attention, const at::Tensor& input);
+
+    AutoencoderConfig config_;
+    std::optional<Conv2d> post_quant_conv_;
+    Conv2d conv_in_;
+    std::vector<ResnetBlock2D> mid_resnets_; ///< two
+    std::optional<Attention> mid_attention_;
+    std::vector<UpBlock> up_blocks_;
+    GroupNorm conv_norm_out_;
+    Conv2d conv_out_;
+};
+
+} // namespace sdfleet::pipeline

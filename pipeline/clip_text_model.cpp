@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/clip_text_model.hpp"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/sigmoid.h>
+
+namespace sdfleet::pipeline {
+
+base::Result<ClipTextModel> ClipTextModel::load(const ClipTextConfig& config, const std::filesystem::path& path,
+                                                at::TensorOptions options)
+{
+    auto weights = Weights::open(path, options);
+    if (!weights) {
+        return tl::unexpected(weights.error());
+    }
+    const WeightScope root =
+        weights->has_prefix("text_model.") ? WeightScope(*weights)["text_model"] : WeightScope(*weights);
+    // A buffer 0..L-1 that older checkpoints saved beside the parameters.
+    weights->ignore_prefix("text_model.embeddings.position_ids");
+    weights->ignore_prefix("embeddings.position_ids");
+    const std::int64_t c = config.hidden_size;
+    ClipTextModel model(config);
+    const WeightScope embeddings = root["embeddings"];
+    model.token_embedding_ = embeddings["token_embedding"].take("weight", {config.vocab_size, c});
+    model.position_embedding_ = embeddings["position_embedding"].take("weight", {config.max_position_embeddings, c});
+    for (std::size_t i = 0; i < static_cast<std::size_t>(config.num_hidden_layers); ++i) {
+        model.layers_.push_back(model.load_layer(root["encoder"]["layers"][i]));
+    }
+    model.final_layer_norm_ = LayerNorm::load(root["final_layer_norm"], c, config.layer_norm_eps);
+    return weights->finish().map([&] { return std::move(model); });
+}
+
+ClipTextModel::Layer ClipTextModel::load_layer(const WeightScope& scope) const
+{
+    const std::int64_t c = config_.hidden_size;
+    const WeightScope attention = scope["self_attn"];
+    return Layer{
+        LayerNorm::load(scope["layer_norm1"], c, config_.layer_norm_eps),
+        Linear::load(attention["q_proj"], c, c),
+        Linear::load(attention["k_proj"], c, c),
+        Linear::load(attention["v_proj"], c, c),
+        Linear::load(attention["out_proj"], c, c),
+        LayerNorm::load(scope["layer_norm2"], c, config_.layer_norm_eps),
+        Linear::load(scope["mlp"]["fc1"], c, config_.intermediate_size),
+        Linear::load(scope["mlp"]["fc2"], config_.intermediate_size, c),
+    };
+}
+
+at::Tensor ClipTextModel::apply(const Layer& layer, at::Tensor hidden) const
+{
+    const at::Tensor normed = layer.layer_norm1(hidden);
+    hidden = hidden + layer.out_proj(multi_head_attention(layer.q_proj(normed), layer.k_proj(normed),
+                                                          layer.v_proj(normed), config_.num_attention_heads, true));
+    at::Tensor inner = layer.fc1(layer.layer_norm2(hidden));
+    inner = config_.activation == TextActivation::gelu ? at::gelu(inner) : inner * at::sigmoid(1.702 * inner);
+    return hidden + layer.fc2(inner);
+}
+
+at::Tensor ClipTextModel::forward(const at::Tensor& ids) const
+{
+    at::Tensor hidden =
+        at::embedding(token_embedding_, ids) + position_embedding_.slice(0, 0, ids.size(1)).unsqueeze(0);
+    for (const Layer& layer : layers_) {
+        hidden = apply(layer, std::move(hidden));
+    }
+    return final_layer_norm_(hidden);
+}
+
+} // namespace sdfleet::pipeline

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "pipeline/clip_text_config.hpp"
+#include "pipeline/layers.hpp"
+
+#include <filesystem>
+#include <vector>
+
+namespace sdfleet::pipeline {
+
+/// The text tower of CLIP (https://arxiv.org/abs/2103.00020): a causal pre-norm transformer.
+class ClipTextModel {
+public:
+    /// Reads `weights`; both layouts of names, with and without a leading "text_model.", are understood.
+    static base::Result<ClipTextModel> load(const ClipTextConfig& config, const std::filesystem::path& weights,
+                                            at::TensorOptions options);
+
+    /// ids: int64 [N, L] with L <= max_position_embeddings. Returns the last hidden state after the final norm, [N, L, C].
+    at::Tensor forward(const at::Tensor& ids) const;
+
+    const ClipTextConfig& config() const { return config_; }
+
+private:
+    struct Layer {
+        LayerNorm layer_norm1;
+        Linear q_proj, k_proj, v_proj, out_proj;
+        LayerNorm layer_norm2;
+        Linear fc1, fc2;
+    };
+
+    explicit ClipTextModel(const ClipTextConfig& config) : config_(config) {}
+    Layer load_layer(const WeightScope& scope) const;
+    at::Tensor apply(const Layer& layer, at::Tensor hidden) const;
+
+    ClipTextConfig config_;
+    at::Tensor token_embedding_;    ///< [vocab, C]
+    at::Tensor position_embedding_; ///< [positions, C]
+    std::vector<Layer> layers_;
+    LayerNorm final_layer_norm_;
+};
+
+} // namespace sdfleet::pipeline

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "pipeline/noise_schedule.hpp"
+#include "pipeline/scheduler.hpp"
+
+namespace sdfleet::pipeline {
+
+struct DdimConfig {
+    NoiseSchedule schedule;
+    bool set_alpha_to_one = true; ///< the alpha after the last step is 1, not that of timestep 0
+    bool clip_sample = true;
+    double clip_sample_range = 1;
+    bool thresholding = false; ///< dynamic thresholding of https://arxiv.org/abs/2205.11487; wins over clipping
+    double dynamic_thresholding_ratio = 0.995;
+    double sample_max_value = 1;
+
+    static base::Result<DdimConfig> read(ConfigReader& reader);
+};
+
+/// DDIM, https://arxiv.org/abs/2010.02502, with eta 0: no noise is added on the way.
+class DdimScheduler final : public Scheduler {
+public:
+    static base::Result<std::unique_ptr<Scheduler>> make(const DdimConfig& config, int steps);
+
+    at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample) override;
+
+private:
+    DdimScheduler(DdimConfig config, int steps, std::vector<double> timesteps);
+    at::Tensor limit(const at::Tensor& original) const;
+
+    DdimConfig config_;
+    std::int64_t stride_; ///< training timesteps per step
+};
+
+} // namespace sdfleet::pipeline

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "pipeline/dtype.hpp"
+#include "pipeline/generate_request.hpp"
+#include "pipeline/image_metadata.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sdfleet::pipeline {
+
+struct LoadOptions {
+    std::string device = "auto"; ///< "auto", "cpu" or "cuda:N"
+    Dtype dtype = Dtype::automatic;
+    std::string model_name; ///< what pictures say they were drawn with; empty: the folder's name
+};
+
+/// fp32 numbers on the host, row-major.
+struct HostTensor {
+    std::vector<std::int64_t> shape;
+    std::vector<float> values;
+};
+
+/// What one picture took, in milliseconds of wall time.
+struct Timings {
+    double text_ms = 0;
+    double denoise_ms = 0;
+    double decode_ms = 0;
+};
+
+struct Picture {
+    PictureParameters parameters;      ///< complete: drawing them again gives the same bytes
+    std::vector<std::uint8_t> rgb;     ///< height * width * 3, rows from the top
+    HostTensor latents;                ///< [C, h, w], before decoding
+    HostTensor prompt_embeds;          ///< [L, D]
+    HostTensor negative_prompt_embeds; ///< [L, D]; empty without guidance
+    Timings timings;
+};
+
+/// Called after each call of the denoiser, `step` of `steps` (PNDM makes more calls than it was asked for steps; the
+/// count runs over all pictures of the request). Returning false ends the drawing before the next call.
+using StepCallback = std::function<bool(int step, int steps)>;
+
+/// Called with each picture as soon as it is drawn; an error ends the request.
+using PictureCallback = std::function<base::Result<void>(std::size_t index, Picture&& picture)>;
+
+/// A Stable Diffusion 1.x pipeline out of a model folder in diffusers layout. One thread draws at a time.
+class DiffusionPipeline {
+public:
+    /// Reads the whole folder into memory. Errors: ExitCode::bad_input for the folder, naming the file and what is wrong
+    /// with it; usage or failed for a device or type that this build or machine does not have.
+    static base::Result<DiffusionPipeline> from_pretrained(const std::filesystem::path& folder,
+                                                           const LoadOptions& options);
+
+    DiffusionPipeline(DiffusionPipeline&&) noexcept;
+    DiffusionPipeline& operator=(DiffusionPipeline&&) noexcept;
+    ~DiffusionPipeline();
+
+    /// ExitCode::usage with the first thing that this model cannot draw, before any of it is drawn.
+    base::Result<void> check(const GenerateRequest& request) const;
+
+    /// Draws the pictures one by one: each is computed by itself, so that its bytes depend on the model, its prompt, the
+    /// parameters and its seed, never on its neighbours. Errors: those of check; ExitCode::interrupted when `on_step`
+    /// said so; what `on_picture` returned; ExitCode::failed when the library fails (out of memory).
+    base::Result<void> generate(const GenerateRequest& request, const PictureCallback& on_picture,
+                                const StepCallback& on_step = {}) const;
+
+    /// How often generate will call the denoiser for one picture of `request`, which check has passed.
+    base::Result<int> calls_per_picture(const GenerateRequest& request) const;
+
+    int default_height() const; ///< pixels
+    int default_width() const;
+    const std::string& model_name() const;
+    std::string own_scheduler() const;
+
+private:
+    struct Parts;
+    explicit DiffusionPipeline(std::unique_ptr<Parts> parts);
+
+    std::unique_ptr<Parts> parts_;
+};
+
+/// Threads that one operation may use, for the whole process, not only this pipeline. Pictures do not depend on it:
+/// parity_test holds that for 1 and 2.
+void set_threads(int count);
+
+} // namespace sdfleet::pipeline

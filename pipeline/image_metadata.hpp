@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sdfleet::pipeline {
+
+/// All that a picture's bytes depend on, every default filled in.
+struct PictureParameters {
+    std::string prompt;
+    std::string negative_prompt;
+    std::uint64_t seed = 0;
+    int steps = 0;
+    double guidance_scale = 0;
+    int width = 0;         ///< pixels
+    int height = 0;        ///< pixels
+    std::string scheduler; ///< "euler", ...
+    std::string model_name;
+    std::string dtype; ///< "fp32", ...
+
+    bool operator==(const PictureParameters&) const = default;
+};
+
+/// The text that image tools look for under the PNG keyword "parameters": the prompt, then a line "Negative prompt: ..."
+/// if there is one, then one line of "Key: value" pairs. "RNG: CPU" says that the noise was drawn on the CPU.
+std::string parameters_text(const PictureParameters& parameters);
+
+/// One JSON object, for the PNG keyword "sdfleet", with what an exact replay needs. It names no node, job or time: equal
+/// parameters give equal text.
+std::string replay_json(const PictureParameters& parameters);
+
+} // namespace sdfleet::pipeline

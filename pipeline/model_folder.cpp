@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/model_folder.hpp"
+
+#include "pipeline/config_reader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace sdfleet::pipeline {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Component {
+    std::string_view name;
+    std::vector<std::string_view> classes; ///< empty: any, here or elsewhere checked
+};
+
+const std::vector<Component>& components()
+{
+    static const std::vector<Component> known{
+        {"tokenizer", {"CLIPTokenizer", "CLIPTokenizerFast"}},
+        {"text_encoder", {"CLIPTextModel"}},
+        {"unet", {"UNet2DConditionModel"}},
+        {"vae", {"AutoencoderKL"}},
+        {"scheduler", {}}, // its own config names the class and is read for it
+    };
+    return known;
+}
+
+/// The class of a component in model_index.json ([library, class]); empty when it is absent or [null, null].
+std::string class_of(const nlohmann::json& index, std::string_view name)
+{
+    const auto entry = index.find(name);
+    const bool named = entry != index.end() && entry->is_array() && entry->size() == 2 && (*entry)[1].is_string();
+    return named ? (*entry)[1].get<std::string>() : std::string();
+}
+
+void check_index(ConfigReader& reader)
+{
+    reader.choice("_class_name", "", {"StableDiffusionPipeline"});
+    const nlohmann::json& index = reader.json();
+    for (const Component& component : components()) {
+        const std::string name(component.name);
+        const std::string found = class_of(index, name);
+        const auto& classes = component.classes;
+        reader.ignore({name});
+        if (found.empty()) {
+            reader.problem("names no '" + name + "'");
+        } else if (!classes.empty() && std::find(classes.begin(), classes.end(), found) == classes.end()) {
+            reader.problem("'" + name + "' is of class " + found +
+                           ", which this version does not know; it knows: " + std::string(classes.front()));
+        }
+    }
+    // Present in the published folders and not run here.
+    reader.ignore({"safety_checker", "feature_extractor", "requires_safety_checker"});
+    reader.only("image_encoder", {"[null, null]"});
+}
+
+/// The first of the names that exists; an error that names the first one otherwise.
+base::Result<fs::path> find_weights(const fs::path& folder, std::initializer_list<const char*> names)
+{
+    for (const char* name : names) {
+        if (fs::is_regular_file(folder / name)) {
+            return folder / name;
+        }
+    }
+    const bool pickled = fs::exists(folder / "diffusion_pytorch_model.bin") || fs::exists(folder / "pytorch_model.bin");
+    return base::fail(base::ExitCode::bad_input,
+                      (folder / *names.begin()).string() + ": file is missing" +
+                          (pickled ? "; the folder has a .bin file, which must be saved as safetensors first"
+                                   : "; a model folder in diffusers layout has it"));
+}
+
+} // namespace
+
+base::Result<ModelFolder> ModelFolder::open(const fs::path& folder)
+{
+    std::error_code ignored;
+    if (!fs::is_directory(folder, ignored)) {
+        return base::fail(base::ExitCode::bad_input, folder.string() + ": no such model folder");
+    }
+    auto index = ConfigReader::open(folder / "model_index.json");
+    if (!index) {
+        return tl::unexpected(index.error());
+    }
+    check_index(*index);
+    if (auto fine = index->finish(); !fine) {
+        return tl::unexpected(fine.error());
+    }
+    ModelFolder files;
+    files.tokenizer = folder / "tokenizer";
+    files.scheduler_config = folder / "scheduler" / "scheduler_config.json";
+    files.text_encoder_config = folder / "text_encoder" / "config.json";
+    files.unet_config = folder / "unet" / "config.json";
+    files.vae_config = folder / "vae" / "config.json";
+    const auto text = find_weights(folder / "text_encoder", {"model.safetensors", "model.fp16.safetensors"});
+    const auto unet = find_weights(folder / "unet",
+                                   {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"});
+    const auto vae = find_weights(folder / "vae",
+                                  {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"});
+    for (const auto* found : {&text, &unet, &vae}) {
+        if (!*found) {
+            return tl::unexpected(found->error());
+        }
+    }
+    files.text_encoder_weights = *text;
+    files.unet_weights = *unet;
+    files.vae_weights = *vae;
+    return files;
+}
+
+std::string folder_name(const fs::path& folder)
+{
+    std::error_code ignored;
+    const fs::path full = fs::weakly_canonical(folder, ignored);
+    const std::string name = full.filename().string();
+    return name.empty() ? "model" : name;
+}
+
+} // namespace sdfleet::pipeline

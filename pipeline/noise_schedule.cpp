@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/noise_schedule.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cumprod.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/tensor.h>
+
+namespace sdfleet::pipeline {
+
+namespace {
+
+/// Cosine schedule of https://arxiv.org/abs/2102.09672, with its cap.
+std::vector<double> cosine_betas(std::int64_t count)
+{
+    const auto alpha_bar = [](double t) { return std::pow(std::cos((t + 0.008) / 1.008 * std::numbers::pi / 2), 2); };
+    std::vector<double> betas;
+    for (std::int64_t i = 0; i < count; ++i) {
+        const double from = static_cast<double>(i) / static_cast<double>(count);
+        const double to = static_cast<double>(i + 1) / static_cast<double>(count);
+        betas.push_back(std::min(1 - alpha_bar(to) / alpha_bar(from), 0.999));
+    }
+    return betas;
+}
+
+/// Betas whose last step leaves no signal: https://arxiv.org/abs/2305.08891, algorithm 1.
+at::Tensor with_zero_terminal_snr(const at::Tensor& betas)
+{
+    at::Tensor root = at::cumprod(1.0 - betas, 0).sqrt();
+    const at::Tensor first = root[0].clone();
+    const at::Tensor last = root[-1].clone();
+    root = (root - last) * (first / (first - last));
+    const at::Tensor alpha_bar = root.pow(2);
+    const at::Tensor alphas = alpha_bar.slice(0, 1) / alpha_bar.slice(0, 0, -1);
+    return 1 - at::cat({alpha_bar.slice(0, 0, 1), alphas});
+}
+
+at::Tensor read_betas(ConfigReader& reader, std::int64_t& count)
+{
+    const auto fp32 = at::TensorOptions().dtype(at::kFloat);
+    const double start = reader.number("beta_start", 0.0001);
+    const double end = reader.number("beta_end", 0.02);
+    const auto kind = reader.choice("beta_schedule", "linear", {"linear", "scaled_linear", "squaredcos_cap_v2"});
+    if (!(start > 0 && start < 1 && end > 0 && end < 1)) {
+        reader.problem("'beta_start' or 'beta_end' does not lie between 0 and 1");
+    }
+    if (const auto trained = reader.numbers("trained_betas"); !trained.empty()) {
+        count = static_cast<std::int64_t>(trained.size());
+        return at::tensor(trained, fp32);
+    }
+    if (kind == "squaredcos_cap_v2") {
+        return at::tensor(cosine_betas(count), fp32);
+    }
+    if (kind == "scaled_linear") {
+        return at::linspace(std::sqrt(std::abs(start)), std::sqrt(std::abs(end)), count, fp32).pow(2);
+    }
+    return at::linspace(start, end, count, fp32);
+}
+
+/// Rounds halves to even, as numpy does.
+double round_even(double value)
+{
+    return std::nearbyint(value);
+}
+
+} // namespace
+
+NoiseSchedule NoiseSchedule::read(ConfigReader& reader, TimestepSpacing default_spacing, bool with_sample,
+                                  bool rescale_to_zero_snr)
+{
+    NoiseSchedule schedule;
+    schedule.num_train_timesteps = reader.integer("num_train_timesteps", 1000, 1, 1'000'000);
+    at::Tensor betas = read_betas(reader, schedule.num_train_timesteps);
+    if (rescale_to_zero_snr) {
+        betas = with_zero_terminal_snr(betas);
+    }
+    const at::Tensor products = at::cumprod(1.0 - betas, 0).contiguous();
+    const float* values = products.const_data_ptr<float>();
+    schedule.alphas_cumprod.assign(values, values + products.numel());
+
+    const auto prediction = with_sample
+                                ? reader.choice("prediction_type", "epsilon", {"epsilon", "v_prediction", "sample"})
+                                : reader.choice("prediction_type", "epsilon", {"epsilon", "v_prediction"});
+    schedule.prediction_type = prediction == "epsilon"        ? PredictionType::epsilon
+                               : prediction == "v_prediction" ? PredictionType::v_prediction
+                                                              : PredictionType::sample;
+    const std::string usual = default_spacing == TimestepSpacing::leading ? "leading" : "linspace";
+    const auto spacing = reader.choice("timestep_spacing", usual, {"linspace", "leading", "trailing"});
+    schedule.spacing = spacing == "linspace"  ? TimestepSpacing::linspace
+                       : spacing == "leading" ? TimestepSpacing::leading
+                                              : TimestepSpacing::trailing;
+    schedule.steps_offset = reader.integer("steps_offset", 0, 0, schedule.num_train_timesteps - 1);
+    return schedule;
+}
+
+std::vector<double> NoiseSchedule::spaced_timesteps(int steps, bool whole) const
+{
+    const auto count = static_cast<double>(num_train_timesteps);
+    std::vector<double> timesteps;
+    for (int i = 0; i < steps; ++i) {
+        double t = 0;
+        if (spacing == TimestepSpacing::linspace) {
+            const double stride = steps > 1 ? (count - 1) / (steps - 1) : 0;
+            t = i == steps - 1 && steps > 1 ? count - 1 : i * stride;
+            t = whole ? round_even(t) : static_cast<double>(static_cast<float>(t));
+        } else if (spacing == TimestepSpacing::leading) {
+            t = static_cast<double>(i * (num_train_timesteps / steps) + steps_offset);
+        } else {
+            t = round_even(count - (steps - 1 - i) * (count / steps)) - 1;
+        }
+        timesteps.push_back(t);
+    }
+    std::reverse(timesteps.begin(), timesteps.end());
+    return timesteps;
+}
+
+base::Result<void> NoiseSchedule::check_steps(int steps, const std::vector<double>& timesteps) const
+{
+    const auto inside = [this](double t) { return t >= 0 && t < static_cast<double>(num_train_timesteps); };
+    if (steps > num_train_timesteps || !std::all_of(timesteps.begin(), timesteps.end(), inside)) {
+        return base::fail(base::ExitCode::usage, std::to_string(steps) + " steps do not fit the model's " +
+                                                     std::to_string(num_train_timesteps) +
+                                                     " training timesteps with steps_offset " +
+                                                     std::to_string(steps_offset) + "; use fewer steps");
+    }
+    return {};
+}
+
+} // namespace sdfleet::pipeline

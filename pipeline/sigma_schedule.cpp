@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/sigma_schedule.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include <boost/math/special_functions/beta.hpp>
+
+namespace sdfleet::pipeline {
+
+namespace {
+
+/// count points from `first` to `last`, both included.
+std::vector<double> evenly(double first, double last, int count)
+{
+    std::vector<double> points;
+    for (int i = 0; i < count; ++i) {
+        points.push_back(i + 1 == count && count > 1 ? last : first + i * ((last - first) / std::max(count - 1, 1)));
+    }
+    return points;
+}
+
+} // namespace
+
+std::vector<float> sigmas_of(const std::vector<float>& alphas_cumprod)
+{
+    std::vector<float> sigmas;
+    for (const float alpha : alphas_cumprod) {
+        sigmas.push_back(std::sqrt((1.0F - alpha) / alpha));
+    }
+    return sigmas;
+}
+
+std::vector<double> interpolate_sigmas(const std::vector<float>& trained, const std::vector<double>& timesteps)
+{
+    const auto last = static_cast<double>(trained.size() - 1);
+    std::vector<double> sigmas;
+    for (const double timestep : timesteps) {
+        const double t = std::clamp(timestep, 0.0, last);
+        const auto below = static_cast<std::size_t>(t);
+        const std::size_t above = std::min(below + 1, trained.size() - 1);
+        const double low = trained[below];
+        sigmas.push_back(low + (trained[above] - low) * (t - std::floor(t)));
+    }
+    return sigmas;
+}
+
+std::vector<double> log_linear_sigmas(const std::vector<float>& trained, int steps)
+{
+    std::vector<double> sigmas;
+    for (const double point : evenly(std::log(trained.back()), std::log(trained.front()), steps + 1)) {
+        sigmas.push_back(std::exp(static_cast<float>(point)));
+    }
+    return sigmas;
+}
+
+std::vector<double> karras_sigmas(double low, double high, int steps)
+{
+    constexpr double rho = 7;
+    const double low_root = std::pow(low, 1 / rho);
+    const double high_root = std::pow(high, 1 / rho);
+    std::vector<double> sigmas;
+    for (const double ramp : evenly(0, 1, steps)) {
+        sigmas.push_back(std::pow(high_root + ramp * (low_root - high_root), rho));
+    }
+    return sigmas;
+}
+
+std::vector<double> exponential_sigmas(double low, double high, int steps)
+{
+    std::vector<double> sigmas;
+    for (const double point : evenly(std::log(high), std::log(low), steps)) {
+        sigmas.push_back(std::exp(point));
+    }
+    return sigmas;
+}
+
+std::vector<double> beta_sigmas(double low, double high, int steps)
+{
+    std::vector<double> sigmas;
+    for (const double point : evenly(0, 1, steps)) {
+        sigmas.push_back(low + boost::math::ibeta_inv(0.6, 0.6, 1 - point) * (high - low));
+    }
+    return sigmas;
+}
+
+std::vector<double> timesteps_of(const std::vector<double>& sigmas, const std::vector<float>& trained)
+{
+    std::vector<float> logs;
+    std::transform(trained.begin(), trained.end(), std::back_inserter(logs), [](float s) { return std::log(s); });
+    std::vector<double> timesteps;
+    for (const double sigma : sigmas) {
+        const double wanted = std::log(std::max(sigma, 1e-10));
+        const auto above = std::upper_bound(logs.begin(), logs.end(), wanted);
+        const auto at_or_below = static_cast<std::size_t>(std::max<std::ptrdiff_t>(above - logs.begin() - 1, 0));
+        const std::size_t low = std::min(at_or_below, logs.size() - 2);
+        const double low_log = logs[low];
+        const double weight = std::clamp((low_log - wanted) / (low_log - logs[low + 1]), 0.0, 1.0);
+        timesteps.push_back((1 - weight) * static_cast<double>(low) + weight * static_cast<double>(low + 1));
+    }
+    return timesteps;
+}
+
+} // namespace sdfleet::pipeline

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/tensor_dump.hpp"
+
+#include "pipeline/safetensors_writer.hpp"
+
+namespace sdfleet::pipeline {
+
+void TensorDump::Stack::add(const HostTensor& tensor)
+{
+    shape = tensor.shape;
+    values.insert(values.end(), tensor.values.begin(), tensor.values.end());
+}
+
+void TensorDump::add(const Picture& picture)
+{
+    ++count_;
+    prompt_embeds_.add(picture.prompt_embeds);
+    negative_prompt_embeds_.add(picture.negative_prompt_embeds);
+    latents_.add(picture.latents);
+    image_shape_ = {picture.parameters.height, picture.parameters.width, 3};
+    image_.insert(image_.end(), picture.rgb.begin(), picture.rgb.end());
+}
+
+std::vector<std::byte> TensorDump::to_safetensors() const
+{
+    const auto stacked = [this](std::vector<std::int64_t> shape) {
+        shape.insert(shape.begin(), count_);
+        return shape;
+    };
+    std::vector<NamedTensor> tensors{
+        {"prompt_embeds", "F32", stacked(prompt_embeds_.shape), std::as_bytes(std::span(prompt_embeds_.values))},
+        {"latents", "F32", stacked(latents_.shape), std::as_bytes(std::span(latents_.values))},
+        {"image", "U8", stacked(image_shape_), std::as_bytes(std::span(image_))},
+    };
+    if (!negative_prompt_embeds_.values.empty()) {
+        tensors.push_back({"negative_prompt_embeds", "F32", stacked(negative_prompt_embeds_.shape),
+                           std::as_bytes(std::span(negative_prompt_embeds_.values))});
+    }
+    return write_safetensors(std::move(tensors));
+}
+
+} // namespace sdfleet::pipeline

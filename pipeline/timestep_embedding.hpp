@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+namespace sdfleet::pipeline {
+
+/// Sinusoidal embedding of a (possibly fractional) timestep, fp32 on the CPU, [1, channels]: sines and cosines of
+/// `timestep` at channels/2 frequencies from 1 down to about 1/10000. `cos_first` puts the cosines before the sines.
+at::Tensor timestep_embedding(double timestep, std::int64_t channels, bool cos_first, double freq_shift);
+
+} // namespace sdfleet::pipeline

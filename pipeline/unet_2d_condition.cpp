@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/unet_2d_condition.hpp"
+
+#include "pipeline/timestep_embedding.hpp"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/upsample_nearest2d.h>
+
+namespace sdfleet::pipeline {
+
+base::Result<UNet2DConditionModel>
+UNet2DConditionModel::load(const UNetConfig& config, const std::filesystem::path& path, at::TensorOptions options)
+{
+    auto weights = Weights::open(path, options);
+    if (!weights) {
+        return tl::unexpected(weights.error());
+    }
+    const WeightScope root(*weights);
+    const std::int64_t first = config.levels.front().channels;
+    const ResnetOptions resnet{config.norm_num_groups, config.norm_eps, 4 * first};
+    UNet2DConditionModel model(config);
+    model.conv_in_ = Conv2d::load(root["conv_in"], config.in_channels, first, 3, 1, 1);
+    model.time_linear_1_ = Linear::load(root["time_embedding"]["linear_1"], first, 4 * first);
+    model.time_linear_2_ = Linear::load(root["time_embedding"]["linear_2"], 4 * first, 4 * first);
+    model.load_down(root, resnet);
+    model.load_mid(root, resnet);
+    model.load_up(root, resnet);
+    model.conv_norm_out_ = GroupNorm::load(root["conv_norm_out"], first, config.norm_num_groups, config.norm_eps);
+    model.conv_out_ = Conv2d::load(root["conv_out"], first, config.out_channels, 3, 1, 1);
+    return weights->finish().map([&] { return std::move(model); });
+}
+
+TransformerOptions UNet2DConditionModel::transformer_options(const UNetLevel& level) const
+{
+    return TransformerOptions{level.heads, level.transformer_layers, config_.cross_attention_dim,
+                              config_.norm_num_groups, config_.use_linear_projection};
+}
+
+void UNet2DConditionModel::load_down(const WeightScope& root, const ResnetOptions& resnet)
+{
+    std::int64_t in = config_.levels.front().channels;
+    for (std::size_t i = 0; i < config_.levels.size(); ++i) {
+        const UNetLevel& level = config_.levels[i];
+        const WeightScope scope = root["down_blocks"][i];
+        Block block;
+        for (std::size_t k = 0; k < static_cast<std::size_t>(level.resnets); ++k) {
+            block.resnets.push_back(
+                ResnetBlock2D::load(scope["resnets"][k], k == 0 ? in : level.channels, level.channels, resnet));
+            if (level.attention_down) {
+                block.attentions.push_back(
+                    Transformer2DModel::load(scope["attentions"][k], level.channels, transformer_options(level)));
+            }
+        }
+        if (i + 1 < config_.levels.size()) {
+            block.sampler = Conv2d::load(scope["downsamplers.0.conv"], level.channels, level.channels, 3, 2,
+                                         config_.downsample_padding);
+        }
+        in = level.channels;
+        down_.push_back(std::move(block));
+    }
+}
+
+void UNet2DConditionModel::load_mid(const WeightScope& root, const ResnetOptions& resnet)
+{
+    const UNetLevel& coarsest = config_.levels.back();
+    const WeightScope scope = root["mid_block"];
+    const std::int64_t c = coarsest.channels;
+    mid_.resnets.push_back(ResnetBlock2D::load(scope["resnets.0"], c, c, resnet));
+    mid_.attentions.push_back(Transformer2DModel::load(scope["attentions.0"], c, transformer_options(coarsest)));
+    mid_.resnets.push_back(ResnetBlock2D::load(scope["resnets.1"], c, c, resnet));
+}
+
+void UNet2DConditionModel::load_up(const WeightScope& root, const ResnetOptions& resnet)
+{
+    const auto& levels = config_.levels;
+    std::int64_t below = levels.back().channels; // of what comes from the block before
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+        const std::size_t at_level = levels.size() - 1 - i;
+        const UNetLevel& level = levels[at_level];
+        const std::int64_t last_skip = levels[at_level == 0 ? 0 : at_level - 1].channels;
+        const WeightScope scope = root["up_blocks"][i];
+        Block block;
+        const auto count = static_cast<std::size_t>(level.resnets) + 1;
+        for (std::size_t k = 0; k < count; ++k) {
+            const std::int64_t skip = k + 1 == count ? last_skip : level.channels;
+            const std::int64_t in = (k == 0 ? below : level.channels) + skip;
+            block.resnets.push_back(ResnetBlock2D::load(scope["resnets"][k], in, level.channels, resnet));
+            if (level.attention_up) {
+                block.attentions.push_back(
+                    Transformer2DModel::load(scope["attentions"][k], level.channels, transformer_options(level)));
+            }
+        }
+        if (at_level > 0) {
+            block.sampler = Conv2d::load(scope["upsamplers.0.conv"], level.channels, level.channels, 3, 1, 1);
+        }
+        below = level.channels;
+        up_.push_back(std::move(block));
+    }
+}
+
+std::vector<KeyValue> UNet2DConditionModel::encode_context(const at::Tensor& text) const
+{
+    std::vector<KeyValue> context;
+    const auto append = [&](const Block& block) {
+        for (const Transformer2DModel& attention : block.attentions) {
+            attention.append_keys_and_values(text, context);
+        }
+    };
+    for (const Block& block : down_) {
+        append(block);
+    }
+    append(mid_);
+    for (const Block& block : up_) {
+        append(block);
+    }
+    return context;
+}
+
+at::Tensor UNet2DConditionModel::time_embedding(double timestep, const at::Tensor& like) const
+{
+    const at::Tensor waves =
+        timestep_embedding(timestep, config_.levels.front().channels, config_.flip_sin_to_cos, config_.freq_shift);
+    // Every residual block applies SiLU to the embedding first, so it is done here once.
+    return at::silu(time_linear_2_(at::silu(time_linear_1_(waves.to(like.options())))));
+}
+
+at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample, double timestep,
+                                         const std::vector<KeyValue>& context) const
+{
+    // 1. time; one row, which broadcasts over the batch
+    const at::Tensor time = time_embedding(timestep, sample);
+    std::size_t next_context = 0;
+
+    // 2. pre-process
+    at::Tensor hidden = conv_in_(sample);
+
+    // 3. down; every intermediate result is kept for the way up
+    std::vector<at::Tensor> skips{hidden};
+    for (const Block& block : down_) {
+        for (std::size_t k = 0; k < block.resnets.size(); ++k) {
+            hidden = block.resnets[k](hidden, time);
+            if (!block.attentions.empty()) {
+                hidden = block.attentions[k](hidden, context, next_context);
+            }
+            skips.push_back(hidden);
+        }
+        if (block.sampler) {
+            hidden = (*block.sampler)(hidden);
+            skips.push_back(hidden);
+        }
+    }
+
+    // 4. mid
+    hidden = mid_.resnets[0](hidden, time);
+    hidden = mid_.attentions[0](hidden, context, next_context);
+    hidden = mid_.resnets[1](hidden, time);
+
+    // 5. up
+    for (const Block& block : up_) {
+        for (std::size_t k = 0; k < block.resnets.size(); ++k) {
+            hidden = block.resnets[k](at::cat({hidden, skips.back()}, 1), time);
+            skips.pop_back();
+            if (!block.attentions.empty()) {
+                hidden = block.attentions[k](hidden, context, next_context);
+            }
+        }
+        if (block.sampler) {
+            // To the size of the next skip, which is not always twice this one (odd sizes were rounded up on the way).
+            const auto size = skips.back().sizes();
+            hidden = (*block.sampler)(at::upsample_nearest2d(hidden, {size[2], size[3]}));
+        }
+    }
+
+    // 6. post-process
+    hidden = conv_norm_out_(hidden);
+    return conv_out_(at::silu_(hidden));
+}
+
+} // namespace sdfleet::pipeline

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "pipeline/layers.hpp"
+#include "pipeline/resnet_block.hpp"
+#include "pipeline/transformer_2d.hpp"
+#include "pipeline/unet_config.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+namespace sdfleet::pipeline {
+
+/// The denoiser of Stable Diffusion (https://arxiv.org/abs/2112.10752): a UNet over latents, conditioned on the time
+/// and, by cross-attention, on the text.
+class UNet2DConditionModel {
+public:
+    static base::Result<UNet2DConditionModel> load(const UNetConfig& config, const std::filesystem::path& weights,
+                                                   at::TensorOptions options);
+
+    /// What the text contributes to every step; text: [N, L, cross_attention_dim].
+    std::vector<KeyValue> encode_context(const at::Tensor& text) const;
+
+    /// sample: [N, in_channels, h, w]; context: of encode_context for the same N. Returns [N, out_channels, h, w].
+    at::Tensor forward(const at::Tensor& sample, double timestep, const std::vector<KeyValue>& context) const;
+
+    const UNetConfig& config() const { return config_; }
+
+private:
+    struct Block {
+        std::vector<ResnetBlock2D> resnets;
+        std::vector<Transformer2DModel> attentions; ///< empty, or one per resnet
+        std::optional<Conv2d> sampler;              ///< the convolution of the down- or upsampling
+    };
+
+    explicit UNet2DConditionModel(const UNetConfig& config) : config_(config) {}
+    void load_down(const WeightScope& root, const ResnetOptions& resnet);
+    void load_mid(const WeightScope& root, const ResnetOptions& resnet);
+    void load_up(const WeightScope& root, const ResnetOptions& resnet);
+    TransformerOptions transformer_options(const UNetLevel& level) const;
+    at::Tensor time_embedding(double timestep, const at::Tensor& like) const;
+
+    UNetConfig config_;
+    Linear time_linear_1_, time_linear_2_;
+    Conv2d conv_in_;
+    std::vector<Block> down_;
+    Block mid_;
+    std::vector<Block> up_;
+    GroupNorm conv_norm_out_;
+    Conv2d conv_out_;
+};
+
+} // namespace sdfleet::pipeline

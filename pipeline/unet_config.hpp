@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+namespace sdfleet::pipeline {
+
+/// One resolution level of the UNet, from the finest (index 0) to the coarsest.
+struct UNetLevel {
+    std::int64_t channels = 320;
+    std::int64_t resnets = 2;            ///< on the way down; one more on the way up
+    std::int64_t heads = 8;              ///< of each attention
+    std::int64_t transformer_layers = 1; ///< of each spatial transformer
+    bool attention_down = true;          ///< CrossAttnDownBlock2D, not DownBlock2D
+    bool attention_up = true;            ///< CrossAttnUpBlock2D, not UpBlock2D
+};
+
+/// unet/config.json of a UNet2DConditionModel, with lists spread over the levels.
+struct UNetConfig {
+    std::int64_t in_channels = 4;
+    std::int64_t out_channels = 4;
+    std::array<std::int64_t, 2> sample_size{64, 64}; ///< height, width of the latents it was trained on
+    std::vector<UNetLevel> levels;
+    std::int64_t cross_attention_dim = 1280;
+    std::int64_t norm_num_groups = 32;
+    double norm_eps = 1e-5;
+    bool use_linear_projection = false;
+    bool flip_sin_to_cos = true;
+    double freq_shift = 0;
+    std::int64_t downsample_padding = 1;
+};
+
+/// Fails with ExitCode::bad_input, also for a key that is not null and that this version does not implement.
+base::Result<UNetConfig> read_unet_config(const std::filesystem::path& path);
+
+} // namespace sdfleet::pipeline

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "pipeline/safetensors_file.hpp"
+
+#include <filesystem>
+#include <initializer_list>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include <ATen/core/Tensor.h>
+
+namespace sdfleet::pipeline {
+
+/// The parameters of one model file, handed out by name while the model is built. A missing tensor or a wrong shape is
+/// remembered and an undefined tensor returned, so that layers load without error handling of their own; nobody may
+/// compute with the model before finish() said that all went well.
+class Weights {
+public:
+    /// `options` is the device and the type that every floating-point parameter is converted to.
+    static base::Result<Weights> open(const std::filesystem::path& path, at::TensorOptions options);
+
+    /// A copy of tensor `name`, which must have `shape`; it counts as used.
+    at::Tensor take(const std::string& name, at::IntArrayRef shape);
+
+    bool has(const std::string& name) const { return file_.tensors().contains(name); }
+    bool has_prefix(std::string_view prefix) const;
+
+    /// Tensors whose names begin so may stay unused (an encoder that nothing here runs, old buffers).
+    void ignore_prefix(std::string prefix) { ignored_.push_back(std::move(prefix)); }
+
+    /// The first thing that went wrong, or a tensor that no layer took.
+    base::Result<void> finish() const;
+
+private:
+    Weights(SafetensorsFile file, std::string where, at::TensorOptions options);
+    at::Tensor problem(const std::string& what);
+
+    SafetensorsFile file_;
+    std::string where_;
+    at::TensorOptions options_;
+    std::set<std::string, std::less<>> taken_;
+    std::vector<std::string> ignored_;
+    std::string problem_;
+};
+
+/// A place in the tree of parameter names. Names equal those of the published checkpoints, so there is no table of names.
+class WeightScope {
+public:
+    explicit WeightScope(Weights& weights, std::string prefix = {}) : weights_(&weights), prefix_(std::move(prefix)) {}
+
+    WeightScope operator[](std::string_view child) const;
+    WeightScope operator[](std::size_t index) const { return (*this)[std::string_view(std::to_string(index))]; }
+
+    /// The first of `names` that the file has: checkpoints of different ages name the same layer differently.
+    WeightScope any_of(std::initializer_list<std::string_view> names) const;
+
+    bool has(std::string_view name) const { return weights_->has(prefix_ + std::string(name)); }
+    at::Tensor take(std::string_view name, at::IntArrayRef shape) const
+    {
+        return weights_->take(prefix_ + std::string(name), shape);
+    }
+
+private:
+    Weights* weights_;
+    std::string prefix_; ///< empty, or ends in a dot
+};
+
+} // namespace sdfleet::pipeline

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/message_table.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace sdfleet::proto {
+
+namespace {
+
+constexpr std::string_view agent_to_coordinator = "agent → coordinator";
+constexpr std::string_view coordinator_to_agent = "coordinator → agent";
+constexpr std::string_view actor_to_agent_to_coordinator = "actor → agent, agent → coordinator";
+constexpr std::string_view coordinator_to_agent_to_actor = "coordinator → agent, agent → actor";
+constexpr std::string_view client_to_coordinator = "client → coordinator";
+constexpr std::string_view coordinator_to_client = "coordinator → client";
+
+constexpr std::array<MessageInfo, std::variant_size_v<Message>> table{{
+    {MessageType::agent_hello, "AgentHello", agent_to_coordinator},
+    {MessageType::client_hello, "ClientHello", client_to_coordinator},
+    {MessageType::actor_hello, "ActorHello", "actor → agent"},
+    {MessageType::welcome, "Welcome", "coordinator → agent, coordinator → client, agent → actor"},
+    {MessageType::refused, "Refused", "coordinator → agent, coordinator → client, agent → actor"},
+    {MessageType::goodbye, "Goodbye", "agent → coordinator, agent → actor, actor → agent"},
+    {MessageType::heartbeat, "Heartbeat", actor_to_agent_to_coordinator},
+    {MessageType::heartbeat_ack, "HeartbeatAck", coordinator_to_agent_to_actor},
+    {MessageType::actor_update, "ActorUpdate", agent_to_coordinator},
+    {MessageType::assign, "Assign", coordinator_to_agent_to_actor},
+    {MessageType::accepted, "Accepted", agent_to_coordinator},
+    {MessageType::started, "Started", actor_to_agent_to_coordinator},
+    {MessageType::step_progress, "StepProgress", actor_to_agent_to_coordinator},
+    {MessageType::item_done, "ItemDone", actor_to_agent_to_coordinator},
+    {MessageType::item_failed, "ItemFailed", actor_to_agent_to_coordinator},
+    {MessageType::result_ack, "ResultAck", coordinator_to_agent},
+    {MessageType::cancel_attempt, "CancelAttempt", coordinator_to_agent_to_actor},
+    {MessageType::submit, "Submit", client_to_coordinator},
+    {MessageType::submitted, "Submitted", coordinator_to_client},
+    {MessageType::watch_job, "WatchJob", client_to_coordinator},
+    {MessageType::job_changes, "JobChanges", coordinator_to_client},
+    {MessageType::get_job, "GetJob", client_to_coordinator},
+    {MessageType::job_detail, "JobDetail", coordinator_to_client},
+    {MessageType::list_jobs, "ListJobs", client_to_coordinator},
+    {MessageType::job_list, "JobList", coordinator_to_client},
+    {MessageType::list_nodes, "ListNodes", client_to_coordinator},
+    {MessageType::node_list, "NodeList", coordinator_to_client},
+    {MessageType::list_models, "ListModels", client_to_coordinator},
+    {MessageType::model_list, "ModelList", coordinator_to_client},
+    {MessageType::cancel_job, "CancelJob", client_to_coordinator},
+    {MessageType::job_cancelled, "JobCancelled", coordinator_to_client},
+    {MessageType::fetch_artifact, "FetchArtifact", client_to_coordinator},
+    {MessageType::artifact, "Artifact", coordinator_to_client},
+    {MessageType::request_failed, "RequestFailed", coordinator_to_client},
+}};
+
+std::string_view name_of(Role role)
+{
+    switch (role) {
+    case Role::coordinator:
+        return "coordinator";
+    case Role::agent:
+        return "agent";
+    case Role::actor:
+        return "actor";
+    case Role::client:
+        return "client";
+    }
+    return "";
+}
+
+} // namespace
+
+const MessageInfo& info_of(MessageType type)
+{
+    return *std::ranges::find(table, type, &MessageInfo::type);
+}
+
+bool may_send(Role sender, Role receiver, MessageType type)
+{
+    const std::string direction = std::string(name_of(sender)) + " → " + std::string(name_of(receiver));
+    return info_of(type).directions.find(direction) != std::string_view::npos;
+}
+
+} // namespace sdfleet::proto

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "proto/job_spec.hpp"
+
+#include <filesystem>
+#include <string>
+
+namespace sdfleet::sdctl {
+
+struct RunOptions {
+    std::string coordinator;
+    bool json = false;
+    std::filesystem::path folder;
+    int local_actors = 0; ///< 0 = ask the coordinator's fleet
+    std::string job_id;   ///< empty = made up
+};
+
+/// Draws what is missing of the wanted pictures and brings it into the folder: what `sdctl run` does. The first interrupt
+/// cancels the job. When the folder cannot be written the job goes on without us, and the error says how to fetch it.
+base::Result<base::ExitCode> draw_pictures(proto::JobSpec wanted, const RunOptions& options);
+
+} // namespace sdfleet::sdctl

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an agent finds out about its machine before it starts.
+#include "agent/device_plan.hpp"
+#include "agent/node_name.hpp"
+#include "agent/runtime_dir.hpp"
+#include "agent/served_model.hpp"
+#include "proto/ids.hpp"
+
+#include "tests/catch.hpp"
+
+#include <fstream>
+
+#include <sys/stat.h>
+
+using namespace sdfleet;
+using namespace sdfleet::agent;
+
+namespace {
+
+struct Folder {
+    std::filesystem::path path;
+
+    Folder()
+    {
+        std::string name = std::filesystem::temp_directory_path() / "sdfleet-node-test-XXXXXX";
+        REQUIRE(::mkdtemp(name.data()) != nullptr);
+        path = name;
+    }
+    ~Folder() { std::filesystem::remove_all(path); }
+
+    void write(const std::string& name, const std::string& content) const
+    {
+        std::filesystem::create_directories((path / name).parent_path());
+        std::ofstream(path / name) << content;
+    }
+};
+
+base::ExitCode code_of_model(const std::string& text)
+{
+    return open_served_model(text).error().code;
+}
+
+} // namespace
+
+TEST_CASE("devices become actors")
+{
+    REQUIRE(plan_devices("cpu")->actor_devices == std::vector<std::string>{"cpu"});
+    REQUIRE(plan_devices("auto")->actor_devices == std::vector<std::string>{"cpu"});
+    REQUIRE(plan_devices("cpu*3")->actor_devices.size() == 3);
+    REQUIRE(plan_devices("cpu,cpu*2")->actor_devices.size() == 3);
+    REQUIRE(plan_devices("cpu*3")->devices.size() == 1);
+}
+
+TEST_CASE("devices that are none, or too many, or not for this build, are usage errors")
+{
+    for (const auto* text : {"", "gpu", "cpu*0", "cpu*", "cpu*x", "cpu*65", "cpu*40,cpu*40", "cpu*99999999999999999999",
+                             "cuda:0", "cpu,cuda:0,1"}) {
+        const auto plan = plan_devices(text);
+        REQUIRE_FALSE(plan);
+        REQUIRE(plan.error().code == base::ExitCode::usage);
+    }
+    REQUIRE(plan_devices("cuda:0").error().message.find("no CUDA plug-in") != std::string::npos);
+}
+
+TEST_CASE("a host name becomes a valid node name")
+{
+    REQUIRE(to_node_name("gpu-box.example.org") == "gpu-box.example.org");
+    REQUIRE(to_node_name("my box") == "my-box");
+    REQUIRE(to_node_name("..hidden") == "hidden");
+    REQUIRE(to_node_name("") == "node");
+    REQUIRE(proto::is_valid_name(to_node_name(std::string(300, 'a'))));
+    REQUIRE(proto::is_valid_name(to_node_name(host_name())));
+}
+
+TEST_CASE("a model folder is looked at before it is served")
+{
+    const Folder folder;
+    const auto text = "tiny=" + folder.path.string();
+    REQUIRE(code_of_model("tiny=" + (folder.path / "nowhere").string()) == base::ExitCode::bad_input);
+    REQUIRE(code_of_model(text) == base::ExitCode::bad_input);
+    folder.write("model_index.json", "{ not json");
+    REQUIRE(code_of_model(text) == base::ExitCode::bad_input);
+    REQUIRE(code_of_model("tiny") == base::ExitCode::usage);
+    REQUIRE(code_of_model("tiny=") == base::ExitCode::usage);
+    REQUIRE(code_of_model("a/b=" + folder.path.string()) == base::ExitCode::usage);
+
+    folder.write("model_index.json", "{}");
+
+    REQUIRE(open_served_model(text)->name == "tiny");
+    REQUIRE(open_served_models({text, text}).error().code == base::ExitCode::usage);
+}
+
+TEST_CASE("a fingerprint knows configs, names and sizes, not the place")
+{
+    const Folder a;
+    const Folder b;
+    for (const auto* folder : {&a, &b}) {
+        folder->write("model_index.json", "{}");
+        folder->write("unet/weights.safetensors", "1234");
+    }
+    const auto fingerprint = [](const Folder& folder) {
+        return open_served_model("m=" + folder.path.string())->fingerprint;
+    };
+    REQUIRE(fingerprint(a) == fingerprint(b));
+
+    b.write("model_index.json", "[]");
+    REQUIRE(fingerprint(a) != fingerprint(b));
+    b.write("model_index.json", "{}");
+    b.write("unet/weights.safetensors", "12345");
+    REQUIRE(fingerprint(a) != fingerprint(b));
+}
+
+TEST_CASE("a runtime folder is private and goes with its object")
+{
+    const Folder parent;
+    {
+        const auto dir = RuntimeDir::create_under(parent.path);
+        REQUIRE(dir);
+        struct stat info {};
+        REQUIRE(::stat(dir->path().c_str(), &info) == 0);
+        REQUIRE((info.st_mode & 0777) == 0700);
+        REQUIRE(dir->actor_endpoint().starts_with("ipc://" + parent.path.string()));
+    }
+    REQUIRE(std::filesystem::is_empty(parent.path));
+}
+
+TEST_CASE("the folders of dead agents are removed, those of living ones are not")
+{
+    const Folder parent;
+    parent.write("sdfleet-agent-dead00/lock", "");
+    parent.write("sdfleet-agent-dead00/actors", "");
+    parent.write("sdfleet-agent-young0/lock.new", "");
+    parent.write("somebody-else/lock", "");
+    const auto living = RuntimeDir::create_under(parent.path);
+
+    const auto dir = RuntimeDir::create_under(parent.path);
+
+    REQUIRE(dir);
+    REQUIRE_FALSE(std::filesystem::exists(parent.path / "sdfleet-agent-dead00"));
+    REQUIRE(std::filesystem::exists(parent.path / "sdfleet-agent-young0"));
+    REQUIRE(std::filesystem::exists(parent.path / "somebody-else"));
+    REQUIRE(std::filesystem::exists(living->path()));
+}
+
+TEST_CASE("a path too long for a socket is an error that says so")
+{
+    const Folder parent;
+    const auto deep = parent.path / std::string(100, 'd');
+    std::filesystem::create_directory(deep);
+
+    const auto dir = RuntimeDir::create_under(deep);
+
+    REQUIRE_FALSE(dir);
+    REQUIRE(dir.error().message.find("107 bytes") != std::string::npos);
+}

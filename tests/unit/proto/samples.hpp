@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// One filled message of every type, in the order of the variant, for the codec's tests.
+#pragma once
+
+#include "proto/messages.hpp"
+
+#include <vector>
+
+namespace sdfleet::proto {
+
+inline std::vector<Message> sample_messages()
+{
+    const ActorState actor{{1}, "cpu", ActorPhase::ready, 4711, 2, "x"};
+    const ActorReport actor_report{{"node-a"}, actor, {"job"}, {3}, 4, 20, 2, 7};
+    const DiffusionParameters diffusion{"blurry", 20, 4.5, 64, 72, "euler"};
+    const ItemSpec item{"a red circle", 42, std::nullopt};
+    const ItemReport item_report{{3}, ItemState::done, 20, 20, 1, {"node-a"}, {1}, std::string(64, 'a'), 4096, 250, ""};
+    const JobSummary job{{"job"}, "diffusion", "tiny-shapes", JobState::running, 8, 1, 2, 3, 1, 1, 1700000000000, "x"};
+    const ModelInfo model{"tiny-shapes", "f00d"};
+    const AttemptReport attempt{{4294967297}, {"job"}, {3}, {1}};
+    const JobSpec spec{"tiny-shapes", Split::rank, {diffusion}, {{"a red circle", 42, 1}}};
+    const Parameters echo{EchoParameters{10, 100}};
+    return {
+        AgentHello{1, 1, "0.1.0", Channel::control, {"node-a"}, {99}, "host", 12, {{"cpu", "EPYC", 1024}}, {model}, {actor}, {attempt}},
+        ClientHello{1, 1, "0.1.0"},
+        ActorHello{1, 1, "0.1.0", {1}, 4711},
+        Welcome{1, "0.1.0", 5, 500, 5000},
+        Refused{RefusalReason::superseded, "newer", 1, 1},
+        Goodbye{"stopped"},
+        Heartbeat{7, {{4294967297}}},
+        HeartbeatAck{7, 5000},
+        ActorUpdate{actor},
+        Assign{{4294967297}, {"job"}, {3}, {1}, "tiny-shapes", {diffusion}, item},
+        Accepted{{4294967297}},
+        Started{{4294967297}},
+        StepProgress{{4294967297}, 4, 20},
+        ItemDone{{4294967297}, {"job"}, {3}, "image/png", std::string(64, 'a'), 250},
+        ItemFailed{{4294967297}, {"job"}, {3}, FailureReason::not_finite, "NaN"},
+        ResultAck{{4294967297}, Verdict::stale},
+        CancelAttempt{{4294967297}},
+        Submit{{"job"}, spec},
+        Submitted{job, true},
+        WatchJob{{"job"}, 17, 256, 1000},
+        JobChanges{job, {item_report}, 18, true, {actor_report}},
+        GetJob{{"job"}, 2, 10},
+        JobDetail{job, Split::pull, echo, 2, {item}, {item_report}},
+        ListJobs{5},
+        JobList{{job}, 9},
+        ListNodes{false},
+        NodeList{{{{"node-a"}, {99}, NodeState::suspect, "host", "0.1.0", 12, {{"cpu", "EPYC", 1024}}, {model},
+                   {actor_report}}}},
+        ListModels{true},
+        ModelList{{{"tiny-shapes", {"f00d"}, {{"node-a"}}, 2}}},
+        CancelJob{{"job"}},
+        JobCancelled{job},
+        FetchArtifact{std::string(64, 'a')},
+        Artifact{std::string(64, 'a')},
+        RequestFailed{RequestError::overloaded, "busy", 250},
+    };
+}
+
+} // namespace sdfleet::proto
