@@ -53,7 +53,8 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::span<
         return fail_with_errno("cannot create a file in", folder, errno);
     }
     // mkostemp makes the file private, whatever it is to become.
-    const bool written = ::fchmod(fd.get(), static_cast<mode_t>(mode)) == 0 && write_all(fd.get(), bytes) && ::fsync(fd.get()) == 0;
+    const bool written =
+        ::fchmod(fd.get(), static_cast<mode_t>(mode)) == 0 && write_all(fd.get(), bytes) && ::fsync(fd.get()) == 0;
     if (!written || ::rename(temporary.c_str(), path.c_str()) != 0) {
         const int error = errno;
         ::unlink(temporary.c_str());

@@ -57,9 +57,8 @@ Result<std::string> sha256_hex_of_file(const std::filesystem::path& path)
 
 bool is_sha256_hex(std::string_view text)
 {
-    return text.size() == crypto_hash_sha256_BYTES * 2 && std::ranges::all_of(text, [](char c) {
-               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-           });
+    return text.size() == crypto_hash_sha256_BYTES * 2 &&
+           std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 } // namespace sdfleet::base

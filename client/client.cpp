@@ -34,9 +34,10 @@ struct Client::Impl {
         }
         auto* reply = std::get_if<Reply>(&packet->message);
         if (reply == nullptr) {
-            return base::fail(base::ExitCode::failed, "the coordinator at " + connection.options().endpoint +
-                                                          " gave an answer that does not fit the question; use programs "
-                                                          "of the same release on both sides");
+            return base::fail(base::ExitCode::failed,
+                              "the coordinator at " + connection.options().endpoint +
+                                  " gave an answer that does not fit the question; use programs "
+                                  "of the same release on both sides");
         }
         return std::move(*reply);
     }

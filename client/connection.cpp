@@ -12,9 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto hello_interval = 1s;         ///< an unanswered hello is said again
-constexpr auto slice = 50ms;                ///< how soon an interruption is noticed
-constexpr auto answer_time = 5s;            ///< an unanswered request is sent again, beyond what it may wait itself
+constexpr auto hello_interval = 1s; ///< an unanswered hello is said again
+constexpr auto slice = 50ms;        ///< how soon an interruption is noticed
+constexpr auto answer_time = 5s;    ///< an unanswered request is sent again, beyond what it may wait itself
 
 std::string seconds(std::chrono::steady_clock::duration duration)
 {

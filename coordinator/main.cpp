@@ -28,7 +28,8 @@ int main(int argc, char** argv)
     CLI::App app("Takes jobs of prompts and gives them to the agents of a fleet");
     base::add_common_options(app, "coordinator");
     app.add_option("--data-dir", settings.data_dir, "Folder for jobs and pictures; made when missing")->required();
-    app.add_option("--listen", settings.listen, "tcp://ADDRESS:PORT (PORT * = any free one) or ipc://PATH; beyond this machine only members with a "
+    app.add_option("--listen", settings.listen,
+                   "tcp://ADDRESS:PORT (PORT * = any free one) or ipc://PATH; beyond this machine only members with a "
                    "key connect (sdctl keys issue)")
         ->capture_default_str();
     app.add_flag("--insecure-listen", settings.allows_insecure_listen,

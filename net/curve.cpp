@@ -182,7 +182,8 @@ tl::expected<void, std::string> Authenticator::self_test()
         return tl::unexpected<std::string>("the check of keys does not work: an unknown key was let in; not listening");
     }
     if (!lets_friend_in) {
-        return tl::unexpected<std::string>("the check of keys does not work: a known key was turned away; not listening");
+        return tl::unexpected<std::string>(
+            "the check of keys does not work: a known key was turned away; not listening");
     }
     return {};
 }

@@ -9,8 +9,8 @@ namespace sdfleet::net {
 
 bool is_local_endpoint(const std::string& endpoint)
 {
-    constexpr std::array<std::string_view, 5> local{"ipc://", "inproc://", "tcp://127.", "tcp://localhost:",
-                                                    "tcp://[::1]:"};
+    constexpr std::array<std::string_view, 5> local{"ipc://", "inproc://", "tcp://127.",
+                                                    "tcp://localhost:", "tcp://[::1]:"};
     return std::ranges::any_of(local, [&](std::string_view prefix) { return endpoint.starts_with(prefix); });
 }
 

@@ -41,8 +41,7 @@ void set_options(zmq::socket_t& socket, zmq::socket_type type, const SocketLimit
 
 } // namespace
 
-SocketLoop::SocketLoop(Context& context, boost::asio::io_context& io, zmq::socket_type type,
-                       const SocketLimits& limits)
+SocketLoop::SocketLoop(Context& context, boost::asio::io_context& io, zmq::socket_type type, const SocketLimits& limits)
     : io_(io), socket_(context.impl().zmq, type), descriptor_(io)
 {
     set_options(socket_, type, limits);

@@ -257,8 +257,8 @@ struct AgentHello {
     std::vector<AttemptReport> attempts;
 
     bool operator==(const AgentHello&) const = default;
-    MSGPACK_DEFINE_MAP(protocol_min, protocol_max, software, channel, node_id, incarnation, hostname, pid, devices, models,
-                       actors, attempts)
+    MSGPACK_DEFINE_MAP(protocol_min, protocol_max, software, channel, node_id, incarnation, hostname, pid, devices,
+                       models, actors, attempts)
 };
 
 struct ClientHello {
@@ -490,7 +490,7 @@ struct JobChanges {
     JobSummary job;
     std::vector<ItemReport> items; ///< each changed item once, in its newest state, oldest change first
     std::uint64_t last_change = 0;
-    bool more = false; ///< max_items cut the list: ask again at once
+    bool more = false;               ///< max_items cut the list: ask again at once
     std::vector<ActorReport> actors; ///< those that work for this job
 
     bool operator==(const JobChanges&) const = default;
@@ -513,7 +513,7 @@ struct JobDetail {
     Split split = Split::pull;
     Parameters parameters;
     std::uint32_t first_index = 0;
-    std::vector<ItemSpec> specs;    ///< of items first_index, first_index + 1, ...
+    std::vector<ItemSpec> specs;     ///< of items first_index, first_index + 1, ...
     std::vector<ItemReport> reports; ///< as many
 
     bool operator==(const JobDetail&) const = default;
@@ -621,7 +621,7 @@ constexpr RequestError last_enumerator(RequestError)
 struct RequestFailed {
     static constexpr auto type = MessageType::request_failed;
     RequestError error = RequestError::invalid;
-    std::string message; ///< what, why, what to do
+    std::string message;              ///< what, why, what to do
     std::uint32_t retry_after_ms = 0; ///< 0 = trying again will not help
 
     bool operator==(const RequestFailed&) const = default;

@@ -28,9 +28,7 @@ inline std::optional<std::uint16_t> negotiate(VersionRange ours, VersionRange th
 /// The refusal of a peer with which no version is shared; names both ranges.
 inline Refused refuse_version(VersionRange ours, VersionRange theirs)
 {
-    const auto name = [](VersionRange range) {
-        return std::to_string(range.min) + " to " + std::to_string(range.max);
-    };
+    const auto name = [](VersionRange range) { return std::to_string(range.min) + " to " + std::to_string(range.max); };
     return {RefusalReason::protocol_version,
             "no common protocol version: this side speaks " + name(ours) + ", the other " + name(theirs) +
                 "; run programs of the same release on both sides",

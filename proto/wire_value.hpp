@@ -44,8 +44,11 @@ struct StrongNumber {
 /// An enumeration that travels: its enumerators are written out from 0 (or 1) without holes, and `last_enumerator(E{})`
 /// names the highest. A number above it does not decode.
 template <class E>
-concept WireEnum = std::is_enum_v<E> && requires(E value) {
-    { last_enumerator(value) } -> std::same_as<E>;
+concept WireEnum = std::is_enum_v<E> && requires(E value)
+{
+    {
+        last_enumerator(value)
+        } -> std::same_as<E>;
 };
 
 } // namespace sdfleet::proto

@@ -32,10 +32,10 @@ base::Result<base::ExitCode> cancel(const Program& program, const std::string& j
 void add_cancel_command(CLI::App& app, Program& program)
 {
     auto job_id = std::make_shared<std::string>();
-    auto* command = add_command(app, program,
-                                {"cancel", "Stop a job; pictures already drawn stay and can be fetched",
-                                 "  sdctl cancel k3v9x0a1b2c3\n"},
-                                [job_id, &program] { return cancel(program, *job_id); });
+    auto* command = add_command(
+        app, program,
+        {"cancel", "Stop a job; pictures already drawn stay and can be fetched", "  sdctl cancel k3v9x0a1b2c3\n"},
+        [job_id, &program] { return cancel(program, *job_id); });
     command->add_option("job", *job_id, "Id of the job")->required()->type_name("JOB");
 }
 

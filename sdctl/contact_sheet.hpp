@@ -20,8 +20,8 @@ struct SheetLayout {
     std::uint32_t rows = 0;
     std::uint32_t cell_width = 0;
     std::uint32_t cell_height = 0;
-    std::uint32_t gap = 0;     ///< around and between the cells
-    std::uint32_t shrink = 1;  ///< every picture is made smaller by this whole factor
+    std::uint32_t gap = 0;    ///< around and between the cells
+    std::uint32_t shrink = 1; ///< every picture is made smaller by this whole factor
 
     bool operator==(const SheetLayout&) const = default;
     std::uint32_t width() const { return columns * (cell_width + gap) + gap; }

@@ -41,7 +41,8 @@ void tell_what_is_missing(const proto::JobSummary& job)
     }
 }
 
-base::Result<base::ExitCode> fetch(const Program& program, const std::string& job_id, const std::filesystem::path& folder)
+base::Result<base::ExitCode> fetch(const Program& program, const std::string& job_id,
+                                   const std::filesystem::path& folder)
 {
     auto client = connect(program);
     if (!client) {

@@ -5,9 +5,9 @@
 
 namespace sdfleet::sdctl {
 
-base::Result<proto::JobSummary> follow_job(client::Client& client, const proto::JobId& job_id,
-                                           std::chrono::milliseconds wait,
-                                           const std::function<base::Result<void>(const proto::JobChanges&)>& on_changes)
+base::Result<proto::JobSummary>
+follow_job(client::Client& client, const proto::JobId& job_id, std::chrono::milliseconds wait,
+           const std::function<base::Result<void>(const proto::JobChanges&)>& on_changes)
 {
     client::JobWatch watch(client, job_id);
     for (;;) {

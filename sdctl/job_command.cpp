@@ -44,11 +44,12 @@ base::Result<base::ExitCode> show_job(const Program& program, const std::string&
 void add_job_command(CLI::App& app, Program& program)
 {
     auto job_id = std::make_shared<std::string>();
-    auto* command = add_command(app, program,
-                                {"job", "Show a job and each of its pictures: where it is drawn, why it waits or failed",
-                                 "  sdctl job k3v9x0a1b2c3\n"
-                                 "  sdctl job k3v9x0a1b2c3 --json | jq '.items[] | select(.state == \"failed\")'\n"},
-                                [job_id, &program] { return show_job(program, *job_id); });
+    auto* command =
+        add_command(app, program,
+                    {"job", "Show a job and each of its pictures: where it is drawn, why it waits or failed",
+                     "  sdctl job k3v9x0a1b2c3\n"
+                     "  sdctl job k3v9x0a1b2c3 --json | jq '.items[] | select(.state == \"failed\")'\n"},
+                    [job_id, &program] { return show_job(program, *job_id); });
     command->add_option("job", *job_id, "Id of the job")->required()->type_name("JOB");
 }
 

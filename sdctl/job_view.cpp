@@ -33,8 +33,17 @@ std::string progress_text(const ItemView& item)
 
 JobView view_of(const proto::JobSummary& job)
 {
-    return {job.job_id.value, job.kind, job.model,  to_text(job.state), job.total,     job.queued,
-            job.running,      job.done, job.failed, job.cancelled,      utc_text(job.created_unix_ms),
+    return {job.job_id.value,
+            job.kind,
+            job.model,
+            to_text(job.state),
+            job.total,
+            job.queued,
+            job.running,
+            job.done,
+            job.failed,
+            job.cancelled,
+            utc_text(job.created_unix_ms),
             job.waiting_for};
 }
 
@@ -63,10 +72,12 @@ ItemView view_of(const proto::ItemReport& report, const proto::ItemSpec& spec)
 
 Json to_json(const JobView& job)
 {
-    return {{"job", job.job},         {"kind", job.kind},           {"model", job.model},     {"state", job.state},
-            {"total", job.total},     {"queued", job.queued},       {"running", job.running}, {"done", job.done},
-            {"failed", job.failed},   {"cancelled", job.cancelled}, {"created", job.created},
-            {"waiting_for", job.waiting_for}};
+    return {{"job", job.job},         {"kind", job.kind},
+            {"model", job.model},     {"state", job.state},
+            {"total", job.total},     {"queued", job.queued},
+            {"running", job.running}, {"done", job.done},
+            {"failed", job.failed},   {"cancelled", job.cancelled},
+            {"created", job.created}, {"waiting_for", job.waiting_for}};
 }
 
 Json to_json(const ItemView& item)
@@ -110,8 +121,8 @@ std::string items_text(const std::vector<ItemView>& items)
 
 std::string job_line(const JobView& job)
 {
-    std::string line =
-        "job " + job.job + ": " + job.state + ", " + std::to_string(job.done) + " of " + std::to_string(job.total) + " done";
+    std::string line = "job " + job.job + ": " + job.state + ", " + std::to_string(job.done) + " of " +
+                       std::to_string(job.total) + " done";
     if (job.failed > 0) {
         line += ", " + std::to_string(job.failed) + " failed";
     }

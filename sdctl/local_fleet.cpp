@@ -120,14 +120,14 @@ base::Result<LocalFleet> LocalFleet::start(const LocalFleetOptions& options)
     }
     auto impl = std::make_unique<Impl>(options, std::move(*folder));
     // --threads stays at its default: it may change the last bits of a picture.
-    std::vector<std::string> agent_arguments{"--coordinator", impl->endpoint, "--node-id", "local", "--devices",
-                                             "cpu*" + std::to_string(options.actors)};
+    std::vector<std::string> agent_arguments{"--coordinator", impl->endpoint, "--node-id",
+                                             "local",         "--devices",    "cpu*" + std::to_string(options.actors)};
     if (options.model) {
         agent_arguments.insert(agent_arguments.end(),
                                {"--model", options.model->name + "=" + options.model->folder.string()});
     }
-    auto started = impl->start("coordinator", {"--data-dir", (impl->folder.path() / "data").string(), "--listen",
-                                               impl->endpoint});
+    auto started =
+        impl->start("coordinator", {"--data-dir", (impl->folder.path() / "data").string(), "--listen", impl->endpoint});
     if (started) {
         started = impl->start("agent", std::move(agent_arguments));
     }

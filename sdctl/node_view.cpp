@@ -34,9 +34,9 @@ ActorView view_of(const proto::ActorReport& actor)
 
 Json to_json(const ActorView& actor)
 {
-    return {{"actor", actor.actor},       {"device", actor.device},     {"state", actor.state},
-            {"activity", actor.activity}, {"pid", actor.pid},           {"restarts", actor.restarts},
-            {"detail", actor.detail},     {"job", actor.job},           {"in_flight", actor.in_flight},
+    return {{"actor", actor.actor},          {"device", actor.device}, {"state", actor.state},
+            {"activity", actor.activity},    {"pid", actor.pid},       {"restarts", actor.restarts},
+            {"detail", actor.detail},        {"job", actor.job},       {"in_flight", actor.in_flight},
             {"items_done", actor.items_done}};
 }
 
@@ -89,8 +89,9 @@ Json to_json(const NodeView& node)
     for (const auto& actor : node.actors) {
         actors.push_back(to_json(actor));
     }
-    return {{"node", node.node},           {"state", node.state}, {"hostname", node.hostname}, {"software", node.software},
-            {"silent_ms", node.silent_ms}, {"devices", devices},  {"models", node.models},     {"actors", actors}};
+    return {
+        {"node", node.node},           {"state", node.state}, {"hostname", node.hostname}, {"software", node.software},
+        {"silent_ms", node.silent_ms}, {"devices", devices},  {"models", node.models},     {"actors", actors}};
 }
 
 Json to_json(const ModelView& model)

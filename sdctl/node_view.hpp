@@ -14,7 +14,7 @@ namespace sdfleet::sdctl {
 struct ActorView {
     std::string actor; ///< "node-a/0"
     std::string device;
-    std::string state; ///< of the process: starting, ready, restarting, failed
+    std::string state;    ///< of the process: starting, ready, restarting, failed
     std::string activity; ///< for people
     std::uint64_t pid = 0;
     std::uint32_t restarts = 0;

@@ -16,8 +16,8 @@ constexpr const char* default_coordinator = "tcp://127.0.0.1:7420";
 /// What the command line says for every command.
 struct Program {
     std::string coordinator = default_coordinator;
-    bool json = false;                           ///< one JSON document on stdout in place of text
-    std::function<base::ExitCode()> chosen;      ///< the command that the command line names
+    bool json = false;                      ///< one JSON document on stdout in place of text
+    std::function<base::ExitCode()> chosen; ///< the command that the command line names
 };
 
 /// What a command is called, and what its help says.

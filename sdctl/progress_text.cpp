@@ -20,8 +20,8 @@ std::string bar(std::uint32_t done, std::uint32_t total)
 
 std::string headline(const ProgressView& view)
 {
-    std::string line = bar(view.done, view.total) + " " + std::to_string(view.done) + "/" +
-                       std::to_string(view.total) + " pictures";
+    std::string line =
+        bar(view.done, view.total) + " " + std::to_string(view.done) + "/" + std::to_string(view.total) + " pictures";
     if (view.failed > 0) {
         line += ", " + std::to_string(view.failed) + " failed";
     }

@@ -8,9 +8,9 @@ bool is_same_picture(const ManifestEntry& entry, const proto::JobSpec& wanted, s
 {
     const auto& item = wanted.items[index];
     // A fingerprint that one side does not know proves nothing.
-    const bool is_same_model = entry.model == wanted.model &&
-                               (entry.model_fingerprint.empty() || model_fingerprint.empty() ||
-                                entry.model_fingerprint == model_fingerprint);
+    const bool is_same_model =
+        entry.model == wanted.model &&
+        (entry.model_fingerprint.empty() || model_fingerprint.empty() || entry.model_fingerprint == model_fingerprint);
     return is_same_model && entry.prompt == item.prompt && entry.seed == item.seed &&
            entry.parameters == wanted.parameters;
 }

@@ -24,8 +24,8 @@ Json to_json(const RunReport& report)
     for (const auto& [index, entry] : report.entries) {
         (entry.error.empty() ? pictures : failures).push_back(to_json(entry));
     }
-    return {{"job", report.job},     {"state", report.state}, {"out", report.folder.string()}, {"total", report.total},
-            {"kept", report.kept},   {"pictures", pictures},  {"failures", failures}};
+    return {{"job", report.job},   {"state", report.state}, {"out", report.folder.string()}, {"total", report.total},
+            {"kept", report.kept}, {"pictures", pictures},  {"failures", failures}};
 }
 
 std::string pictures_text(const RunReport& report)
@@ -60,7 +60,8 @@ std::string failures_text(const RunReport& report)
         if (entry.error.empty() || ++failures > shown) {
             continue;
         }
-        text += "failed: " + std::to_string(index) + " (" + fit(entry.prompt, prompt_width) + "): " + entry.error + "\n";
+        text +=
+            "failed: " + std::to_string(index) + " (" + fit(entry.prompt, prompt_width) + "): " + entry.error + "\n";
     }
     return failures > shown ? text + "and " + std::to_string(failures - shown) + " more, see manifest.jsonl\n" : text;
 }

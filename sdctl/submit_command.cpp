@@ -57,7 +57,8 @@ void add_submit_command(CLI::App& app, Program& program)
                                  "  sdctl submit prompts.txt --job-id monday     # may be repeated: one job\n"},
                                 [options, &program] { return submit(program, options->job, options->job_id); });
     add_job_options(*command, options->job);
-    command->add_option("--job-id", options->job_id, "Name of the job, 1 to 64 letters, digits, . _ - (default: made up)");
+    command->add_option("--job-id", options->job_id,
+                        "Name of the job, 1 to 64 letters, digits, . _ - (default: made up)");
 }
 
 } // namespace sdfleet::sdctl

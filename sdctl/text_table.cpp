@@ -24,7 +24,8 @@ std::string without_controls(std::string_view text)
 
 std::size_t display_width(std::string_view utf8)
 {
-    return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) { return !is_continuation(c); }));
+    return static_cast<std::size_t>(
+        std::count_if(utf8.begin(), utf8.end(), [](char c) { return !is_continuation(c); }));
 }
 
 std::string fit(std::string_view utf8, std::size_t width)

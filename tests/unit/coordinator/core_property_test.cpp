@@ -11,8 +11,23 @@ using namespace sdfleet::coordinator;
 namespace {
 
 enum class Kind {
-    hello, accept, start, finish, fail, heartbeat, goodbye, actor_update, submit, cancel, watch, wait, wait_long, disk,
-    corruption, restart, count
+    hello,
+    accept,
+    start,
+    finish,
+    fail,
+    heartbeat,
+    goodbye,
+    actor_update,
+    submit,
+    cancel,
+    watch,
+    wait,
+    wait_long,
+    disk,
+    corruption,
+    restart,
+    count
 };
 
 struct Action {

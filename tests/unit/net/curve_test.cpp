@@ -24,8 +24,10 @@ bool gets_through(net::Context& context, const net::CurveServer& server, const s
     router.start({[&](net::PeerId, proto::Packet) { received = true; }, [](net::PeerId, proto::DecodeError) {}});
     net::DealerSocket dealer(context, io, {}, client);
     REQUIRE(dealer.connect(endpoint));
-    dealer.start({[&] { static_cast<void>(dealer.send({{}, proto::ClientHello{}, {}})); }, [](proto::Packet) {},
-                  [](proto::DecodeError) {}});
+    dealer.start({[&] {
+                      static_cast<void>(dealer.send({{}, proto::ClientHello{}, {}}));
+                  },
+                  [](proto::Packet) {}, [](proto::DecodeError) {}});
     const auto deadline = std::chrono::steady_clock::now() + 2s;
     while (!received && std::chrono::steady_clock::now() < deadline) {
         io.restart();

@@ -79,8 +79,7 @@ TEST_CASE("a future version is refused, but its hello and its refusal are read")
     const auto hello = static_cast<std::uint8_t>(proto::MessageType::agent_hello);
     const auto refused = static_cast<std::uint8_t>(proto::MessageType::refused);
 
-    REQUIRE(proto::decode(bytes_of(envelope_of_type(list_jobs, 9) + "\x80")).error().kind ==
-            Kind::unsupported_version);
+    REQUIRE(proto::decode(bytes_of(envelope_of_type(list_jobs, 9) + "\x80")).error().kind == Kind::unsupported_version);
     REQUIRE(proto::decode(bytes_of(envelope_of_type(hello, 9) + "\x80")));
     REQUIRE(proto::decode(bytes_of(envelope_of_type(refused, 9) + "\x80")));
 }
@@ -88,7 +87,8 @@ TEST_CASE("a future version is refused, but its hello and its refusal are read")
 TEST_CASE("unknown keys are ignored and missing ones keep their defaults")
 {
     const auto type = static_cast<std::uint8_t>(proto::MessageType::watch_job);
-    const std::string body = "\x82\xa6job_id\xa1j\xa7" "unknown\x01"; // {"job_id": "j", "unknown": 1}
+    const std::string body = "\x82\xa6job_id\xa1j\xa7"
+                             "unknown\x01"; // {"job_id": "j", "unknown": 1}
 
     const auto decoded = proto::decode(bytes_of(envelope_of_type(type) + body));
 

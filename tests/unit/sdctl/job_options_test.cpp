@@ -63,18 +63,54 @@ TEST_CASE("Bad values are usage errors before anything is asked of a coordinator
 {
     CHECK_FALSE(code_of(two_prompts()));
     auto options = two_prompts();
-    SECTION("steps") { options.steps = 0; }
-    SECTION("guidance") { options.guidance_scale = std::numeric_limits<double>::quiet_NaN(); }
-    SECTION("side") { options.size = "100x64"; }
-    SECTION("size") { options.size = "64"; }
-    SECTION("rest after size") { options.size = "64x64 "; }
-    SECTION("no size") { options.size = "0x0"; }
-    SECTION("seed") { options.seed = -2; }
-    SECTION("no prompt") { options.prompts.clear(); }
-    SECTION("both kinds of prompts") { options.prompts_file = "p.txt"; }
-    SECTION("model name") { options.model = "a/b"; }
-    SECTION("ranks") { options.split = "rank"; }
-    SECTION("negative prompt") { options.negative_prompt = "\xFF"; }
+    SECTION("steps")
+    {
+        options.steps = 0;
+    }
+    SECTION("guidance")
+    {
+        options.guidance_scale = std::numeric_limits<double>::quiet_NaN();
+    }
+    SECTION("side")
+    {
+        options.size = "100x64";
+    }
+    SECTION("size")
+    {
+        options.size = "64";
+    }
+    SECTION("rest after size")
+    {
+        options.size = "64x64 ";
+    }
+    SECTION("no size")
+    {
+        options.size = "0x0";
+    }
+    SECTION("seed")
+    {
+        options.seed = -2;
+    }
+    SECTION("no prompt")
+    {
+        options.prompts.clear();
+    }
+    SECTION("both kinds of prompts")
+    {
+        options.prompts_file = "p.txt";
+    }
+    SECTION("model name")
+    {
+        options.model = "a/b";
+    }
+    SECTION("ranks")
+    {
+        options.split = "rank";
+    }
+    SECTION("negative prompt")
+    {
+        options.negative_prompt = "\xFF";
+    }
     SECTION("echo with a model")
     {
         options.echo_delay_ms = 1;
@@ -89,7 +125,8 @@ TEST_CASE("Ranks are taken from the prompts")
     options.prompts = {"1: a dog", "0: a cat"};
     options.split = "rank";
 
-    CHECK(sdctl::make_job_spec(options).value().items == std::vector<proto::ItemSpec>{{"a dog", 0, 1}, {"a cat", 1, 0}});
+    CHECK(sdctl::make_job_spec(options).value().items ==
+          std::vector<proto::ItemSpec>{{"a dog", 0, 1}, {"a cat", 1, 0}});
 }
 
 TEST_CASE("Job ids are valid, and differ")

@@ -75,8 +75,9 @@ TEST_CASE("A job as JSON and as a line")
 {
     const auto view = sdctl::view_of(job());
 
-    CHECK(keys_of(to_json(view)) == std::vector<std::string>{"job", "kind", "model", "state", "total", "queued", "running",
-                                                             "done", "failed", "cancelled", "created", "waiting_for"});
+    CHECK(keys_of(to_json(view)) == std::vector<std::string>{"job", "kind", "model", "state", "total", "queued",
+                                                             "running", "done", "failed", "cancelled", "created",
+                                                             "waiting_for"});
     CHECK(to_json(view).at("created") == "2023-11-14T22:13:20Z");
     CHECK(sdctl::job_line(view) == "job k3v9: running, 3 of 8 done, 1 failed; waiting: an actor");
 }

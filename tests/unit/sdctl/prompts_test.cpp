@@ -6,8 +6,8 @@
 #include <filesystem>
 
 namespace sdctl = sdfleet::sdctl;
-using sdfleet::base::ExitCode;
 using sdctl::RankedPrompt;
+using sdfleet::base::ExitCode;
 
 namespace {
 
@@ -37,7 +37,8 @@ TEST_CASE("Each line of a prompts file is a prompt")
     CHECK(texts_of("a dog\r\na cat\r\n") == std::vector<std::string>{"a dog", "a cat"});
     CHECK(texts_of("\n  \na dog\n\n\t\n") == std::vector<std::string>{"a dog"});
     CHECK(texts_of("# not a comment\n") == std::vector<std::string>{"# not a comment"});
-    CHECK(texts_of("\xEF\xBB\xBF" "a dog\n") == std::vector<std::string>{"a dog"});
+    CHECK(texts_of("\xEF\xBB\xBF"
+                   "a dog\n") == std::vector<std::string>{"a dog"});
     CHECK(texts_of("gr\xC3\xBCn \xE7\x8C\xAB\n") == std::vector<std::string>{"gr\xC3\xBCn \xE7\x8C\xAB"});
     CHECK(texts_of(std::string(10'000, 'x')).size() == 1);
 }

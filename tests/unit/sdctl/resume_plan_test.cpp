@@ -86,8 +86,14 @@ TEST_CASE("A picture is drawn again when anything that it depends on changed")
 {
     Fixture folder;
 
-    SECTION("prompt") { folder.wanted.items[1].prompt = "other"; }
-    SECTION("seed") { folder.wanted.items[1].seed = 1; }
+    SECTION("prompt")
+    {
+        folder.wanted.items[1].prompt = "other";
+    }
+    SECTION("seed")
+    {
+        folder.wanted.items[1].seed = 1;
+    }
     CHECK(folder.plan().missing == Indices{1});
 }
 
@@ -96,12 +102,30 @@ TEST_CASE("All pictures are drawn again when the model or a parameter changed")
     Fixture folder;
     proto::DiffusionParameters parameters;
 
-    SECTION("model") { folder.wanted.model = "other"; }
-    SECTION("steps") { parameters.num_inference_steps = 3; }
-    SECTION("guidance scale") { parameters.guidance_scale = 3; }
-    SECTION("size") { parameters.width = 64; }
-    SECTION("scheduler") { parameters.scheduler = "euler"; }
-    SECTION("negative prompt") { parameters.negative_prompt = "grey"; }
+    SECTION("model")
+    {
+        folder.wanted.model = "other";
+    }
+    SECTION("steps")
+    {
+        parameters.num_inference_steps = 3;
+    }
+    SECTION("guidance scale")
+    {
+        parameters.guidance_scale = 3;
+    }
+    SECTION("size")
+    {
+        parameters.width = 64;
+    }
+    SECTION("scheduler")
+    {
+        parameters.scheduler = "euler";
+    }
+    SECTION("negative prompt")
+    {
+        parameters.negative_prompt = "grey";
+    }
     folder.wanted.parameters.kind = parameters;
     CHECK(folder.plan().missing == Indices{0, 1, 2});
 }
