@@ -90,10 +90,18 @@ SendResult SocketLoop::send(Frames frames)
 
 void SocketLoop::wait()
 {
+    if (is_waiting_) {
+        return; // every send ends here: a wait for each would pile up on a socket that only sends
+    }
+    is_waiting_ = true;
     descriptor_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                            [weak = weak_from_this()](const boost::system::error_code& error) {
                                const auto self = weak.lock();
-                               if (self && !error && self->is_running_) {
+                               if (!self) {
+                                   return;
+                               }
+                               self->is_waiting_ = false;
+                               if (!error && self->is_running_) {
                                    self->drain();
                                }
                            });

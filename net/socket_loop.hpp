@@ -55,6 +55,7 @@ private:
     Callbacks callbacks_;
     bool is_running_ = false;
     bool is_drain_posted_ = false;
+    bool is_waiting_ = false;
     bool was_writable_ = false;
 };
 

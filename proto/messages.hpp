@@ -335,9 +335,10 @@ struct Heartbeat {
     static constexpr auto type = MessageType::heartbeat;
     std::uint64_t sequence = 0;
     std::vector<AttemptId> attempts; ///< all in hand; one that the coordinator misses here for long is given to others
+    std::vector<ActorState> actors;  ///< of an agent: all of them, so that a lost ActorUpdate does no lasting harm
 
     bool operator==(const Heartbeat&) const = default;
-    MSGPACK_DEFINE_MAP(sequence, attempts)
+    MSGPACK_DEFINE_MAP(sequence, attempts, actors)
 };
 
 struct HeartbeatAck {

@@ -228,7 +228,7 @@ void AgentCore::talk_to_coordinator(Milliseconds now)
     for (auto& message : std::exchange(out_.control, {})) {
         if (link_.is_member()) {
             send(proto::Channel::control, std::move(message));
-        } // else the next hello tells it
+        } // else the next hello, or the heartbeat right after the welcome, tells it
     }
     if (link_.is_bulk_open()) {
         for (auto& packet : results_.take_sendable(now)) {
@@ -237,9 +237,12 @@ void AgentCore::talk_to_coordinator(Milliseconds now)
         }
     }
     if (due.heartbeat) {
-        proto::Heartbeat heartbeat{*due.heartbeat, {}};
+        proto::Heartbeat heartbeat{*due.heartbeat, {}, {}};
         for (const auto& report : attempts_in_hand()) {
             heartbeat.attempts.push_back(report.attempt_id);
+        }
+        for (const auto& slot : slots_) {
+            heartbeat.actors.push_back(slot.state());
         }
         send(proto::Channel::control, std::move(heartbeat));
     }

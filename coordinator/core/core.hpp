@@ -112,6 +112,7 @@ private:
     void drop(const Attempt& attempt, std::optional<Failure> failure); ///< the agent is known not to have it any more
     void return_item(const proto::ItemId& id, const proto::ActorId& actor, const std::optional<Failure>& failure,
                      proto::AttemptId attempt, const std::optional<Requester>& reply_to);
+    void note_actor(Node& node, const proto::ActorState& state);
     void check_presence(Node& node, const std::vector<proto::AttemptId>& present);
     void pause(const proto::ActorId& id);
 

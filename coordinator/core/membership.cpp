@@ -320,29 +320,37 @@ void Core::on(const proto::Heartbeat& message, Node& node, const From& from)
 {
     send(from.packet.peer, proto::HeartbeatAck{message.sequence, static_cast<std::uint32_t>(options_.lease.count)},
          from.packet.correlation);
+    for (const auto& state : message.actors) {
+        note_actor(node, state);
+    }
     check_presence(node, message.attempts);
 }
 
-void Core::on(const proto::ActorUpdate& message, Node& node, const From& from)
+void Core::on(const proto::ActorUpdate& message, Node& node, const From&)
 {
-    const auto found = node.actors.find(message.actor.slot);
+    note_actor(node, message.actor);
+}
+
+void Core::note_actor(Node& node, const proto::ActorState& state)
+{
+    const auto found = node.actors.find(state.slot);
     if (found == node.actors.end() && node.actors.size() >= limits_.actors_per_node) {
         ++counters_.misdirected;
         return;
     }
-    Actor& actor = node.actors[message.actor.slot];
-    const bool is_new_phase = found == node.actors.end() || actor.state.phase != message.actor.phase;
-    actor.state = message.actor;
+    const bool is_new_phase = found == node.actors.end() || found->second.state.phase != state.phase;
+    Actor& actor = node.actors[state.slot];
+    actor.state = state;
     if (!is_new_phase) {
         return;
     }
     is_fleet_changed_ = true;
-    if (message.actor.phase == proto::ActorPhase::failed) {
-        log(LogLevel::warning, "actor " + proto::to_string(proto::ActorId{node.id, message.actor.slot}) +
-                                   " failed for good: " + message.actor.detail);
+    if (state.phase == proto::ActorPhase::failed) {
+        log(LogLevel::warning,
+            "actor " + proto::to_string(proto::ActorId{node.id, state.slot}) + " failed for good: " + state.detail);
         for (const auto id : std::vector(actor.in_flight)) {
-            send(from.packet.peer, proto::CancelAttempt{id});
-            drop(Attempt(attempts_.at(id)), Failure{proto::FailureReason::actor_died, message.actor.detail});
+            send(node.control, proto::CancelAttempt{id});
+            drop(Attempt(attempts_.at(id)), Failure{proto::FailureReason::actor_died, state.detail});
         }
     }
 }

@@ -141,7 +141,11 @@ class Fleet(Scratch):
         return sum(a["state"] == "ready" for n in self.nodes() if n["state"] == "alive" for a in n["actors"])
 
     def wait_until_ready(self, actors):
-        wait_for(lambda: self.ready_actors() == actors, f"{actors} ready actors")
+        try:
+            wait_for(lambda: self.ready_actors() == actors, f"{actors} ready actors")
+        except AssertionError as error:
+            logs = "\n".join(f"{name}:\n{self.log(name)}" for name in self.daemons)
+            raise AssertionError(f"{error}\n{json.dumps(self.nodes(), indent=1)}\n{logs}") from error
 
     def job(self, job_id):
         return self.sdctl("job", job_id, "--json").json

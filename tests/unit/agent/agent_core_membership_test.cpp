@@ -35,6 +35,21 @@ TEST_CASE("an agent greets on control first, on bulk once it is welcome, and the
     REQUIRE(story.sent<proto::AgentHello>().empty());
 }
 
+TEST_CASE("an actor that gets ready between a hello and its welcome is known after the welcome")
+{
+    Story story;
+    story.happen(LinkWritable{Channel::control});
+    story.actor_joins();
+    REQUIRE(story.sent<proto::AgentHello>(Channel::control).back().actors[0].phase == proto::ActorPhase::starting);
+
+    story.coordinator_says(proto::Welcome{1, "", 1, 500, 5000});
+
+    const auto heartbeats = story.sent<proto::Heartbeat>();
+    REQUIRE(heartbeats.size() == 1);
+    REQUIRE(heartbeats[0].actors.size() == 1);
+    REQUIRE(heartbeats[0].actors[0].phase == proto::ActorPhase::ready);
+}
+
 TEST_CASE("messages carry the cluster and the version of the welcome")
 {
     Story story;

@@ -52,7 +52,7 @@ TEST_CASE("of two agents with one node id the newer start wins and the older is 
     REQUIRE(world.take_one<proto::Refused>("old").reason == proto::RefusalReason::superseded);
     world.say("old again", world.hello_of("a", 1, 1));
     REQUIRE(world.take_one<proto::Refused>("old again").reason == proto::RefusalReason::superseded);
-    world.say("new", proto::Heartbeat{3, {}});
+    world.say("new", proto::Heartbeat{3, {}, {}});
     REQUIRE(world.take_one<proto::HeartbeatAck>("new").sequence == 3);
 }
 
@@ -123,6 +123,21 @@ TEST_CASE("a silent node is suspect, gets no new work, and is trusted again when
     REQUIRE(world.take<proto::Assign>("a").empty());
 
     world.say("a", proto::Heartbeat{});
+
+    REQUIRE(world.take<proto::Assign>("a").size() == 1);
+}
+
+TEST_CASE("a heartbeat tells what a lost update of an actor would have told")
+{
+    World world;
+    auto hello = world.hello_of("a");
+    const auto slot = hello.actors.at(0).slot;
+    hello.actors = {{slot, "cpu", proto::ActorPhase::starting, 0, 0, ""}};
+    world.say("a", hello);
+    world.submit("j", echo_job(1));
+    REQUIRE(world.take<proto::Assign>("a").empty());
+
+    world.say("a", proto::Heartbeat{1, {}, {{slot, "cpu", proto::ActorPhase::ready, 4711, 0, ""}}});
 
     REQUIRE(world.take<proto::Assign>("a").size() == 1);
 }

@@ -38,7 +38,7 @@ inline std::vector<Message> sample_messages()
         Welcome{1, "0.1.0", 5, 500, 5000},
         Refused{RefusalReason::superseded, "newer", 1, 1},
         Goodbye{"stopped"},
-        Heartbeat{7, {{4294967297}}},
+        Heartbeat{7, {{4294967297}}, {actor}},
         HeartbeatAck{7, 5000},
         ActorUpdate{actor},
         Assign{{4294967297}, {"job"}, {3}, {1}, "tiny-shapes", {diffusion}, item},
