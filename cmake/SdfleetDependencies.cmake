@@ -22,8 +22,7 @@ add_library(sdfleet_msgpack INTERFACE)
 target_include_directories(sdfleet_msgpack SYSTEM INTERFACE ${SDFLEET_MSGPACK_INCLUDE})
 target_compile_definitions(sdfleet_msgpack INTERFACE MSGPACK_NO_BOOST)
 
-# Asio's coroutines need <utility> before its headers with GCC 12 and Boost 1.74.
+# Without coroutines, which are not used here: with GCC 12 and Boost 1.74 their header lacks an include.
 add_library(sdfleet_asio INTERFACE)
 target_link_libraries(sdfleet_asio INTERFACE Boost::headers Threads::Threads)
-target_compile_definitions(sdfleet_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ERROR_CODE_HEADER_ONLY)
-target_compile_options(sdfleet_asio INTERFACE -include utility)
+target_compile_definitions(sdfleet_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_CO_AWAIT BOOST_ERROR_CODE_HEADER_ONLY)

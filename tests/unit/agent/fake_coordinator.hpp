@@ -53,6 +53,7 @@ struct FakeCoordinator {
             }
         } else if (const auto* heartbeat = std::get_if<proto::Heartbeat>(&packet.message)) {
             say(proto::Channel::control, proto::HeartbeatAck{heartbeat->sequence, 5000});
+            note(heartbeat->actors);
         } else {
             if (const auto* update = std::get_if<proto::ActorUpdate>(&packet.message)) {
                 note({update->actor});
