@@ -28,7 +28,7 @@ def load(model: Path, scheduler: str | None, device: torch.device) -> "StableDif
     """The pipeline in fp32, with the folder's own scheduler or another of diffusers' classes built from its config."""
     import diffusers
 
-    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(model, torch_dtype=torch.float32, safety_checker=None)
+    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(model, dtype=torch.float32, safety_checker=None)
     if scheduler:
         # DDIM clips its guess of the clean latents to -1..1 unless told not to; these latents go beyond.
         config = {**pipeline.scheduler.config, "clip_sample": False}

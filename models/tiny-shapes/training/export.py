@@ -31,6 +31,9 @@ def _export_scheduler(settings: Settings) -> None:
     from diffusers import EulerDiscreteScheduler
 
     scheduler = EulerDiscreteScheduler(**NOISE, timestep_spacing="leading", steps_offset=1)
+    # For DDIM and PNDM, when somebody builds them from this config. DDIM would clip its guess of the clean latents to
+    # -1..1, which these latents exceed.
+    scheduler.register_to_config(clip_sample=False, set_alpha_to_one=False, skip_prk_steps=True)
     scheduler.save_pretrained(settings.model / "scheduler")
 
 

@@ -67,7 +67,7 @@ class Settings:
         return replace(self, phases={k: replace(p, minutes=p.minutes * factor) for k, p in self.phases.items()})
 
     def smoke(self) -> "Settings":
-        """Every line of every stage in about two minutes; the model it leaves draws nothing that can be recognised."""
+        """Every stage in about two minutes, uncompiled; the model it leaves draws nothing that can be recognised."""
         brief = {k: replace(p, minutes=0.2, batch=min(p.batch, 16)) for k, p in self.phases.items()}
         return replace(self, pictures=1000, corpus=2000, compile=False, phases=brief)
 

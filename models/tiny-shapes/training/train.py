@@ -52,6 +52,8 @@ def _arguments() -> argparse.Namespace:
     unknown = [stage for stage in arguments.stages if stage not in STAGES]
     if unknown:
         parser.error(f"no stage is called {unknown[0]}; the stages are: {' '.join(STAGES)}")
+    if arguments.minutes_scale <= 0:
+        parser.error("--minutes-scale must be more than 0")
     return arguments
 
 
