@@ -8,9 +8,12 @@
 #include "agent/served_model.hpp"
 #include "base/die_with_parent.hpp"
 #include "base/program_options.hpp"
+#include "net/key_files.hpp"
+#include "net/options.hpp"
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +31,7 @@ struct AgentOptions {
     std::string coordinator;
     std::string node_id;
     std::string devices = "auto";
+    std::filesystem::path key_file;
     std::vector<std::string> models;
     std::filesystem::path actor_bin;
     int threads = 1;
@@ -36,6 +40,9 @@ struct AgentOptions {
 void add_options(CLI::App& app, AgentOptions& options)
 {
     app.add_option("--coordinator", options.coordinator, "The coordinator's address, tcp://HOST:7420")->required();
+    app.add_option("--key-file", options.key_file,
+                   "This machine's key (sdctl keys issue), for a coordinator on another machine")
+        ->envname("SDFLEET_KEY_FILE");
     app.add_option("--node-id", options.node_id, "This machine's name in the fleet (default: the host name)");
     app.add_option("--devices", options.devices,
                    "auto, or a list of cpu, cpu*N (N actors on the processor) and cuda:N, with commas between")
@@ -60,6 +67,19 @@ base::Result<std::filesystem::path> find_actor_program(const AgentOptions& optio
                           "there is no program " + path.string() + "; name the actors' program with --actor-bin");
     }
     return path;
+}
+
+/// Without a key file: no key. A coordinator on another machine is silent to those without one, so say what that may mean.
+base::Result<std::optional<net::CurveClient>> load_key(const AgentOptions& options)
+{
+    if (!options.key_file.empty()) {
+        return net::load_member_key(options.key_file).map([](net::CurveClient key) { return std::optional(key); });
+    }
+    if (!net::is_local_endpoint(options.coordinator)) {
+        spdlog::warn(
+            "no --key-file: a coordinator on another machine answers only those with a key (sdctl keys issue)");
+    }
+    return std::nullopt;
 }
 
 base::Result<std::string> find_node_name(const AgentOptions& options)
@@ -131,13 +151,17 @@ base::Result<void> run_agent(const AgentOptions& options)
     if (!models) {
         return tl::unexpected(models.error());
     }
+    const auto key = load_key(options);
+    if (!key) {
+        return tl::unexpected(key.error());
+    }
     const auto runtime_dir = RuntimeDir::create();
     if (!runtime_dir) {
         return tl::unexpected(runtime_dir.error());
     }
     spdlog::info("node {} with {} actor(s) for the coordinator at {}", *node_name, plan->actor_devices.size(),
                  options.coordinator);
-    AgentShell shell(make_settings(options, *node_name, std::move(*plan), *models),
+    AgentShell shell(make_settings(options, *node_name, std::move(*plan), *models), *key,
                      {*actor_program, runtime_dir->actor_endpoint(), options.threads, log_level_name(), *models});
     return shell.run();
 }

@@ -35,9 +35,9 @@ spdlog::level::level_enum to_spdlog(LogLevel level)
 
 } // namespace
 
-AgentShell::AgentShell(Settings settings, ActorLauncher launcher)
+AgentShell::AgentShell(Settings settings, const std::optional<net::CurveClient>& key, ActorLauncher launcher)
     : core_(settings), coordinator_(std::move(settings.coordinator)), launcher_(std::move(launcher)),
-      control_(context_, io_), bulk_(context_, io_, result_limits), actors_socket_(context_, io_),
+      control_(context_, io_, {}, key), bulk_(context_, io_, result_limits, key), actors_socket_(context_, io_),
       signals_(io_, SIGTERM, SIGINT), timer_(io_)
 {
 }
@@ -171,6 +171,15 @@ void AgentShell::carry_out(const SendToCoordinator& send)
     auto& socket = send.channel == proto::Channel::control ? control_ : bulk_;
     if (const auto sent = socket.send(send.packet); !sent && sent.error() == net::SendError::too_large) {
         spdlog::error("not sent to the coordinator: {}", to_string(sent.error()));
+    }
+}
+
+void AgentShell::carry_out(const Redial&)
+{
+    for (auto* socket : {&control_, &bulk_}) {
+        if (const auto dialled = socket->redial(coordinator_); !dialled) {
+            spdlog::error("{}", dialled.error());
+        }
     }
 }
 

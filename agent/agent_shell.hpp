@@ -22,7 +22,8 @@ namespace sdfleet::agent {
 /// thread that calls run().
 class AgentShell {
 public:
-    AgentShell(Settings settings, ActorLauncher launcher);
+    /// `key` is what a coordinator beyond this machine asks for.
+    AgentShell(Settings settings, const std::optional<net::CurveClient>& key, ActorLauncher launcher);
 
     /// Runs until the core says Exit. Fails when it could not start, with the code that the core named otherwise.
     base::Result<void> run();
@@ -49,6 +50,7 @@ private:
     void carry_out(const SpawnActor& spawn);
     void carry_out(const KillActor& kill);
     void carry_out(const SendToCoordinator& send);
+    void carry_out(const Redial& redial);
     void carry_out(const SendToActor& send);
     void carry_out(const Log& log);
     void carry_out(const Exit& exit);

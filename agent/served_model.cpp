@@ -18,17 +18,29 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t max_text_bytes = 64u << 20; // tokenizer.json of large models has some MB
 
-/// SHA-256 over the sorted file names and sizes, and the content of the text files. Weights count by their size only:
-/// hashing gigabytes at every start would cost more than the mistake it could find.
-base::Result<std::string> fingerprint_of(const fs::path& folder)
+/// The files that a pipeline reads: model_index.json and those of the components that it names. Whatever else lies beside
+/// them (a README, a training script's leavings) makes no other model of it.
+std::map<std::string, fs::path> files_of_model(const fs::path& folder, const nlohmann::json& index)
 {
-    std::map<std::string, fs::path> files;
-    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-        const auto name = entry.path().lexically_relative(folder).generic_string();
-        if (entry.is_regular_file() && !name.starts_with(".")) {
-            files.emplace(name, entry.path());
+    std::map<std::string, fs::path> files{{"model_index.json", folder / "model_index.json"}};
+    for (const auto& [component, library_and_class] : index.items()) {
+        const auto part = folder / component;
+        if (!library_and_class.is_array() || !proto::is_valid_name(component) || !fs::is_directory(part)) {
+            continue;
+        }
+        for (const auto& entry : fs::recursive_directory_iterator(part)) {
+            if (entry.is_regular_file()) {
+                files.emplace(entry.path().lexically_relative(folder).generic_string(), entry.path());
+            }
         }
     }
+    return files;
+}
+
+/// SHA-256 over the sorted file names and sizes, and the content of the text files. Weights count by their size only:
+/// hashing gigabytes at every start would cost more than the mistake it could find.
+base::Result<std::string> fingerprint_of(const std::map<std::string, fs::path>& files)
+{
     std::string summary;
     for (const auto& [name, path] : files) {
         summary += name + '\n' + std::to_string(fs::file_size(path)) + '\n';
@@ -59,10 +71,11 @@ base::Result<ServedModel> open_folder(std::string name, const fs::path& folder)
     if (!content) {
         return bad(content.error().message);
     }
-    if (!nlohmann::json::accept(*content)) {
-        return bad(index.string() + " is not JSON");
+    const auto parts = nlohmann::json::parse(*content, nullptr, false);
+    if (!parts.is_object()) {
+        return bad(index.string() + " is not a JSON object");
     }
-    return fingerprint_of(folder)
+    return fingerprint_of(files_of_model(folder, parts))
         .map([&](std::string fingerprint) {
             return ServedModel{name, folder, std::move(fingerprint)};
         })

@@ -21,12 +21,18 @@ std::string seconds(std::chrono::steady_clock::duration duration)
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()) + " s";
 }
 
-base::Error unreachable(const std::string& endpoint, std::chrono::steady_clock::duration patience)
+/// A coordinator that does not know a key is silent, as one that does not run is: ZeroMQ tells the dialling side nothing.
+base::Error unreachable(const ClientOptions& options, std::chrono::steady_clock::duration patience)
 {
-    return {base::ExitCode::unreachable,
-            "no coordinator answered at " + endpoint + " within " + seconds(patience) +
-                "; is it running there? Start it with 'coordinator --data-dir DIR --listen " + endpoint +
-                "', or name another with --coordinator URL"};
+    std::string advice = "Start it with 'coordinator --data-dir DIR --listen " + options.endpoint +
+                         "', or name another with --coordinator URL";
+    if (options.key) {
+        advice = "Does it know this key? 'sdctl keys list' on its machine shows whose keys it takes";
+    } else if (!net::is_local_endpoint(options.endpoint)) {
+        advice = "On another machine it answers only those with a key: 'sdctl keys issue' there, --key-file here";
+    }
+    return {base::ExitCode::unreachable, "no coordinator answered at " + options.endpoint + " within " +
+                                             seconds(patience) + "; is it running there? " + advice};
 }
 
 base::Error interrupted()
@@ -65,7 +71,7 @@ base::Result<void> Connection::open()
         }
         const auto now = Clock::now();
         if (now >= deadline) {
-            return tl::unexpected(unreachable(options_.endpoint, options_.connect_patience));
+            return tl::unexpected(unreachable(options_, options_.connect_patience));
         }
         send_what_is_due(now);
         run_for_a_moment(deadline);
@@ -95,7 +101,7 @@ base::Result<proto::Packet> Connection::ask(proto::Message message, Clock::durat
         }
         if (now >= deadline) {
             const auto busy = std::exchange(request_, std::nullopt)->busy;
-            return tl::unexpected(busy ? error_of(*busy) : unreachable(options_.endpoint, patience));
+            return tl::unexpected(busy ? error_of(*busy) : unreachable(options_, patience));
         }
         send_what_is_due(now);
         run_for_a_moment(deadline);

@@ -11,7 +11,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
                                                    -Wno-error=array-bounds)
 endif()
 if(SDFLEET_SANITIZE)
-  target_compile_options(sdfleet_options INTERFACE -fsanitize=${SDFLEET_SANITIZE} -fno-omit-frame-pointer -g)
+  target_compile_options(sdfleet_options INTERFACE -fsanitize=${SDFLEET_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(sdfleet_options INTERFACE -fsanitize=${SDFLEET_SANITIZE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND SDFLEET_SANITIZE MATCHES "thread")
     # ThreadSanitizer does not model the fences in Asio's headers; Asio's mutexes, which it does model, order the same things.

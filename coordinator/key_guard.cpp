@@ -49,14 +49,27 @@ void KeyGuard::follow()
         if (error) {
             return;
         }
-        // A folder that cannot be read now changes nothing: those who were allowed stay so.
-        if (auto allowed = net::load_allowed_keys(data_dir_); allowed && *allowed != allowed_) {
-            allowed_ = *allowed;
-            authenticator_.allow(std::move(*allowed));
-            spdlog::info("{} keys may connect now", allowed_.size());
-        }
+        read_again();
         follow();
     });
+}
+
+void KeyGuard::read_again()
+{
+    auto allowed = net::load_allowed_keys(data_dir_);
+    if (!allowed) {
+        // Those who were allowed stay so, also one whose key is revoked meanwhile: the operator has to know, once.
+        if (std::exchange(complaint_, allowed.error().message) != allowed.error().message) {
+            spdlog::error("keys issued or revoked from now on do not count until this is mended: {}", complaint_);
+        }
+        return;
+    }
+    complaint_.clear();
+    if (*allowed != allowed_) {
+        allowed_ = *allowed;
+        authenticator_.allow(std::move(*allowed));
+        spdlog::info("{} keys may connect now", allowed_.size());
+    }
 }
 
 } // namespace sdfleet::coordinator

@@ -15,7 +15,8 @@
 namespace sdfleet::coordinator {
 
 /// Lets only members with a key of this data folder connect, and follows the folder: a key that is issued or revoked
-/// while the coordinator runs counts within seconds. For the loop's thread; must outlive the sockets it guards.
+/// while the coordinator runs counts within seconds; when they cannot be read any more, the log says so. For the loop's
+/// thread; must outlive the sockets it guards.
 class KeyGuard {
 public:
     /// Fails when keys cannot be read, when no key was issued yet, or when the check of keys does not work.
@@ -28,10 +29,12 @@ private:
     KeyGuard(net::Context& context, boost::asio::io_context& io, std::filesystem::path data_dir,
              net::CurveServer server, std::set<std::string> allowed);
     void follow();
+    void read_again();
 
     std::filesystem::path data_dir_;
     net::CurveServer server_;
     std::set<std::string> allowed_;
+    std::string complaint_; ///< why the keys could not be read the last time; empty when they could
     net::Authenticator authenticator_;
     boost::asio::steady_timer timer_;
 };

@@ -44,6 +44,11 @@ int main(int argc, char** argv)
                      "Items that no live actor can serve for this long fail");
 
     return base::parse_and_run(app, argc, argv, [&settings] {
+        if (!settings.listen.starts_with("tcp://") && !settings.listen.starts_with("ipc://")) {
+            return base::report("coordinator",
+                                {base::ExitCode::usage,
+                                 "--listen " + settings.listen + ": an endpoint is tcp://ADDRESS:PORT or ipc://PATH"});
+        }
         if (settings.options.heartbeat_interval.count * 2 >= settings.options.lease.count) {
             return base::report("coordinator", {base::ExitCode::usage,
                                                 "--lease-ms must be more than twice --heartbeat-interval-ms, or every "

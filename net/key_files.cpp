@@ -180,7 +180,7 @@ base::Result<CurveClient> load_member_key(const fs::path& key_file)
     const auto content =
         check_private(key_file).and_then([&] { return base::read_file(key_file, max_key_file_bytes); });
     if (!content) {
-        return base::fail(ExitCode::usage, content.error().message);
+        return base::fail(ExitCode::usage, "key file: " + content.error().message);
     }
     const auto server = value_of(*content, "coordinator-public-key");
     const auto public_key = value_of(*content, "public-key");

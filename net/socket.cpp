@@ -116,6 +116,17 @@ EndpointResult DealerSocket::connect(const std::string& endpoint)
     }
 }
 
+EndpointResult DealerSocket::redial(const std::string& endpoint)
+{
+    try {
+        impl_->loop->socket().disconnect(endpoint);
+    } catch (const zmq::error_t&) { // ZeroMQ dropped it already
+    }
+    auto connected = connect(endpoint);
+    impl_->loop->note_new_connection();
+    return connected;
+}
+
 void DealerSocket::start(DealerHandlers handlers)
 {
     impl_->handlers = std::move(handlers);

@@ -82,6 +82,11 @@ public:
     ~DealerSocket();
 
     EndpointResult connect(const std::string& endpoint);
+
+    /// Drops the connection to `endpoint`, if there is one, and dials anew. ZeroMQ does that by itself when a connection is
+    /// lost, but not when the peer refused the handshake (an unknown key, not our protocol).
+    EndpointResult redial(const std::string& endpoint);
+
     void start(DealerHandlers handlers);
     SendResult send(const proto::Packet& packet);
 

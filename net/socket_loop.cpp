@@ -88,6 +88,12 @@ SendResult SocketLoop::send(Frames frames)
     return {};
 }
 
+void SocketLoop::note_new_connection()
+{
+    was_writable_ = false;
+    drain_soon();
+}
+
 void SocketLoop::wait()
 {
     if (is_waiting_) {

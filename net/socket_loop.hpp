@@ -39,6 +39,9 @@ public:
     void start(Callbacks callbacks);
     void stop();
 
+    /// on_writable is called once the new connection is up, also if the old one was.
+    void note_new_connection();
+
     /// All frames or none.
     SendResult send(Frames frames);
 

@@ -15,6 +15,8 @@ int run_application(int argc, const char* const* argv)
     app.add_option("--coordinator", program.coordinator, "Where the coordinator listens")
         ->envname("SDFLEET_COORDINATOR")
         ->capture_default_str();
+    app.add_option("--key-file", program.key_file, "Your key (sdctl keys issue), for a coordinator on another machine")
+        ->envname("SDFLEET_KEY_FILE");
     app.add_flag("--json", program.json, "One JSON document on stdout in place of text (watch: one a line)");
     app.require_subcommand(1);
     app.footer("Exit codes: 0 ok, 1 failed, 2 usage, 3 coordinator unreachable, 4 job failed or cancelled,\n"
@@ -29,6 +31,7 @@ int run_application(int argc, const char* const* argv)
     add_cancel_command(app, program);
     add_nodes_command(app, program);
     add_models_command(app, program);
+    add_keys_command(app, program);
 
     catch_interrupts();
     return base::parse_and_run(app, argc, argv, [&program] { return program.chosen(); });

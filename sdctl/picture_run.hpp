@@ -11,6 +11,7 @@ namespace sdfleet::sdctl {
 
 struct RunOptions {
     std::string coordinator;
+    std::filesystem::path key_file; ///< as Program::key_file
     bool json = false;
     std::filesystem::path folder;
     int local_actors = 0; ///< 0 = ask the coordinator's fleet

@@ -2,6 +2,7 @@
 #include "sdctl/program.hpp"
 
 #include "base/program_options.hpp"
+#include "net/key_files.hpp"
 #include "sdctl/interrupt.hpp"
 
 #include <utility>
@@ -28,6 +29,13 @@ base::Result<client::Client> connect(const Program& program)
     client::ClientOptions options;
     options.endpoint = program.coordinator;
     options.is_interrupted = is_interrupted;
+    if (!program.key_file.empty()) {
+        auto key = net::load_member_key(program.key_file);
+        if (!key) {
+            return tl::unexpected(std::move(key.error()));
+        }
+        options.key = std::move(*key);
+    }
     return client::Client::connect(std::move(options));
 }
 

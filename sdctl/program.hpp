@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "client/client.hpp"
 
+#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -16,6 +17,7 @@ constexpr const char* default_coordinator = "tcp://127.0.0.1:7420";
 /// What the command line says for every command.
 struct Program {
     std::string coordinator = default_coordinator;
+    std::filesystem::path key_file;         ///< empty: a coordinator that wants no key
     bool json = false;                      ///< one JSON document on stdout in place of text
     std::function<base::ExitCode()> chosen; ///< the command that the command line names
 };

@@ -23,6 +23,7 @@ void add_run_command(CLI::App& app, Program& program)
                      "  sdctl run prompts.txt --out pictures --split contiguous\n"},
                     [options, &program]() -> base::Result<base::ExitCode> {
                         options->run.coordinator = program.coordinator;
+                        options->run.key_file = program.key_file;
                         options->run.json = program.json;
                         const bool is_local = options->run.local_actors > 0;
                         auto spec =

@@ -218,6 +218,9 @@ void AgentCore::talk_to_coordinator(Milliseconds now)
     for (auto& finished : std::exchange(out_.finished, {})) {
         results_.add(std::move(finished));
     }
+    if (due.redial) {
+        out_.effects.push_back(Redial{});
+    }
     if (due.control_hello) {
         log_silence(now);
         send(proto::Channel::control, hello(proto::Channel::control));

@@ -112,6 +112,7 @@ CoordinatorLink::Due CoordinatorLink::take_due(Milliseconds now)
         greet(control_greeting_, now);
     }
     due.control_hello = take_due(control_greeting_, now);
+    due.redial = due.control_hello && !membership_ && control_greeting_->delay == limits_.hello_retry_last;
     due.bulk_hello = take_due(bulk_greeting_, now);
     if (membership_ && now >= membership_->next_heartbeat_at) {
         due.heartbeat = ++sequence_;

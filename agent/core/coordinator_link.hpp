@@ -46,6 +46,7 @@ public:
     /// What is to be said now; saying it is then taken as done.
     struct Due {
         bool is_lease_lost = false; ///< the work in hand is not ours any more
+        bool redial = false;        ///< hellos have gone unanswered for long
         bool control_hello = false;
         bool bulk_hello = false;
         std::optional<std::uint64_t> heartbeat; ///< its sequence number

@@ -27,6 +27,10 @@ struct SendToCoordinator {
     proto::Packet packet;
 };
 
+/// Both connections to the coordinator, anew: ZeroMQ dials again after a lost connection, but never after a refused
+/// handshake, and a key that is unknown now may be known in a minute.
+struct Redial {};
+
 struct SendToActor {
     Launch launch;
     proto::Packet packet;
@@ -45,7 +49,7 @@ struct Exit {
     std::string reason; ///< empty for a wanted end
 };
 
-using Effect = std::variant<SpawnActor, KillActor, SendToCoordinator, SendToActor, Log, Exit>;
+using Effect = std::variant<SpawnActor, KillActor, SendToCoordinator, Redial, SendToActor, Log, Exit>;
 
 /// To be carried out in order.
 using Effects = std::vector<Effect>;

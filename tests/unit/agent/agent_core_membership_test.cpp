@@ -76,6 +76,20 @@ TEST_CASE("unanswered hellos are repeated, each time later, and it is said that 
     REQUIRE(std::ranges::count_if(logs, [](const Log& log) { return log.text.find("no answer") == 0; }) == 2);
 }
 
+TEST_CASE("a coordinator that stays silent is dialled anew, one that answers is not")
+{
+    Story story;
+    story.happen(LinkWritable{Channel::control});
+    story.pass(20s);
+    REQUIRE(story.effects_of<Redial>().size() >= 2);
+
+    story.join();
+    story.forget();
+    story.pass_in_peace(60s);
+
+    REQUIRE(story.effects_of<Redial>().empty());
+}
+
 TEST_CASE("a coordinator that forgot us is greeted anew, once, with the attempts in hand")
 {
     Story story;

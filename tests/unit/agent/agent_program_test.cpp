@@ -139,4 +139,5 @@ TEST_CASE("command lines that cannot work end at once, each with its code")
     REQUIRE(exit_of({"--model", "tiny=/nowhere"}) == ExitStatus(ExitedWith{5}));
     REQUIRE(exit_of({"--model", "tiny"}) == ExitStatus(ExitedWith{2}));
     REQUIRE(exit_of({"--threads", "0"}) == ExitStatus(ExitedWith{2}));
+    REQUIRE(exit_of({"--key-file", "/nowhere"}) == ExitStatus(ExitedWith{2}));
 }

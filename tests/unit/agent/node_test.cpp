@@ -90,12 +90,12 @@ TEST_CASE("a model folder is looked at before it is served")
     REQUIRE(open_served_models({text, text}).error().code == base::ExitCode::usage);
 }
 
-TEST_CASE("a fingerprint knows configs, names and sizes, not the place")
+TEST_CASE("a fingerprint knows configs, names and sizes of what a pipeline reads, not the place or what lies beside")
 {
     const Folder a;
     const Folder b;
     for (const auto* folder : {&a, &b}) {
-        folder->write("model_index.json", "{}");
+        folder->write("model_index.json", R"({"unet": ["diffusers", "UNet2DConditionModel"]})");
         folder->write("unet/weights.safetensors", "1234");
     }
     const auto fingerprint = [](const Folder& folder) {
@@ -103,9 +103,14 @@ TEST_CASE("a fingerprint knows configs, names and sizes, not the place")
     };
     REQUIRE(fingerprint(a) == fingerprint(b));
 
-    b.write("model_index.json", "[]");
+    b.write("README.md", "not a part of the model");
+    b.write("training/__pycache__/unet.pyc", "nor this");
+    REQUIRE(fingerprint(a) == fingerprint(b));
+
+    a.write("model_index.json", R"({"unet": ["diffusers", "UNet2DConditionModel"], "vae": [null, null]})");
     REQUIRE(fingerprint(a) != fingerprint(b));
-    b.write("model_index.json", "{}");
+    b.write("model_index.json", R"({"unet": ["diffusers", "UNet2DConditionModel"], "vae": [null, null]})");
+    REQUIRE(fingerprint(a) == fingerprint(b));
     b.write("unet/weights.safetensors", "12345");
     REQUIRE(fingerprint(a) != fingerprint(b));
 }

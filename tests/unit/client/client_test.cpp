@@ -73,6 +73,23 @@ TEST_CASE("Where nobody listens, the error names the endpoint and says what to d
     CHECK(contains(connected.error().message, "--coordinator"));
 }
 
+TEST_CASE("Where nobody answers, the error says what a key has to do with it")
+{
+    auto options = options_for("tcp://192.0.2.1:7420"); // TEST-NET-1: nobody's
+    options.connect_patience = 300ms;
+    const auto without_key = client::Client::connect(options);
+    options.key =
+        sdfleet::net::CurveClient{sdfleet::net::make_curve_key_pair().public_key, sdfleet::net::make_curve_key_pair()};
+    const auto with_key = client::Client::connect(options);
+
+    REQUIRE_FALSE(without_key);
+    CHECK(without_key.error().code == ExitCode::unreachable);
+    CHECK(contains(without_key.error().message, "--key-file"));
+    REQUIRE_FALSE(with_key);
+    CHECK(with_key.error().code == ExitCode::unreachable);
+    CHECK(contains(with_key.error().message, "sdctl keys list"));
+}
+
 TEST_CASE("A coordinator that says nothing is unreachable")
 {
     FakeCoordinator coordinator(silence);

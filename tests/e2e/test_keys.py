@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A coordinator beyond the loopback address: only those with a key that it issued get in."""
+
+import socket
+import subprocess
+import time
+import unittest
+
+from fleet import BIN, Fleet, Scratch, wait_for
+
+UNREACHABLE = 3
+USAGE = 2
+
+
+def own_address():
+    """An address of this machine that is not loopback, or None. Nothing is sent: connect() only chooses a route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            address = probe.getsockname()[0]
+        except OSError:
+            return None
+    return None if address.startswith("127.") else address
+
+
+ADDRESS = own_address()
+
+
+class KeyedFleet(Fleet):
+    """Listens on tcp with a port of the system's choice; everybody has a key file named after them."""
+
+    def __init__(self):
+        self.is_prepared = False
+        super().__init__()
+
+    def start_coordinator(self):
+        data, endpoint_file = self.path / "data", self.path / "endpoint"
+        if not self.is_prepared:
+            self.issue("me")
+            self.is_prepared = True
+        self.start("coordinator", BIN / "coordinator", "--data-dir", data, "--listen", f"tcp://{ADDRESS}:*",
+                   "--endpoint-file", endpoint_file)  # fmt: skip
+        wait_for(endpoint_file.exists, "endpoint of the coordinator")
+        self.url = endpoint_file.read_text().strip()
+        self.environment["SDFLEET_COORDINATOR"] = self.url
+        self.environment["SDFLEET_KEY_FILE"] = str(self.path / "me.key")
+
+    def issue(self, name):
+        key_file = self.path / f"{name}.key"
+        self.sdctl("keys", "issue", name, "--data-dir", self.path / "data", "--out", key_file)
+        return key_file
+
+
+@unittest.skipUnless(ADDRESS, "this machine has no address but loopback")
+class Keys(unittest.TestCase):
+    def setUp(self):
+        self.fleet = KeyedFleet()
+        self.addCleanup(self.fleet.remove)
+
+    def nodes_with(self, *arguments):
+        begin = time.monotonic()
+        err = self.fleet.sdctl("nodes", *arguments, expect=UNREACHABLE).err
+        self.assertLess(time.monotonic() - begin, 8)
+        return err
+
+    def test_members_with_keys_work_together(self):
+        self.fleet.environment["SDFLEET_KEY_FILE"] = str(self.fleet.issue("node-a"))
+        self.fleet.start_agent("node-a", actors=2)
+        self.fleet.environment["SDFLEET_KEY_FILE"] = str(self.fleet.path / "me.key")
+        self.fleet.wait_until_ready(2)
+        out = self.fleet.path / "out"
+        self.fleet.sdctl("run", "--prompt", "over the wire", "--echo-delay-ms", 1, "--out", out)
+        self.assertEqual((out / "000000-0.bin").read_text(), "over the wire")
+
+    def test_without_a_key_nobody_answers_and_the_line_says_why(self):
+        del self.fleet.environment["SDFLEET_KEY_FILE"]
+        self.assertIn("--key-file", self.nodes_with())
+
+    def test_a_key_of_another_fleet_is_of_no_use(self):
+        self.fleet.sdctl("keys", "issue", "me", "--data-dir", self.fleet.path / "other", "--out",
+                         self.fleet.path / "other.key")  # fmt: skip
+        self.assertIn("sdctl keys list", self.nodes_with("--key-file", self.fleet.path / "other.key"))
+
+    def test_a_revoked_key_is_refused_by_a_running_coordinator(self):
+        late = self.fleet.issue("late")
+        wait_for(lambda: "2 keys may connect" in self.fleet.log("coordinator"), "word that a key was issued")
+        self.fleet.sdctl("nodes", "--key-file", late)
+        self.fleet.sdctl("keys", "revoke", "late", "--data-dir", self.fleet.path / "data")
+        wait_for(lambda: "1 keys may connect" in self.fleet.log("coordinator"), "word that a key was revoked")
+        self.assertIn("sdctl keys list", self.nodes_with("--key-file", late))
+
+    def test_a_key_file_that_others_can_read_is_not_used(self):
+        (self.fleet.path / "me.key").chmod(0o644)
+        self.assertIn("chmod 600", self.fleet.sdctl("nodes", expect=USAGE).err)
+
+
+class NoKeys(unittest.TestCase):
+    def test_a_coordinator_without_keys_does_not_listen_beyond_the_machine(self):
+        scratch = Scratch()
+        self.addCleanup(scratch.remove)
+        command = [BIN / "coordinator", "--data-dir", scratch.path / "data", "--listen", "tcp://0.0.0.0:*"]
+        ended = subprocess.run(command, env=scratch.environment, capture_output=True, text=True, timeout=30)
+        self.assertEqual(ended.returncode, USAGE)
+        self.assertIn("sdctl keys issue", ended.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
