@@ -8,12 +8,10 @@
 #include "agent/served_model.hpp"
 #include "base/die_with_parent.hpp"
 #include "base/program_options.hpp"
-#include "net/key_files.hpp"
-#include "net/options.hpp"
+#include "net/dial_key.hpp"
 
 #include <chrono>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,19 +67,6 @@ base::Result<std::filesystem::path> find_actor_program(const AgentOptions& optio
     return path;
 }
 
-/// Without a key file: no key. A coordinator on another machine is silent to those without one, so say what that may mean.
-base::Result<std::optional<net::CurveClient>> load_key(const AgentOptions& options)
-{
-    if (!options.key_file.empty()) {
-        return net::load_member_key(options.key_file).map([](net::CurveClient key) { return std::optional(key); });
-    }
-    if (!net::is_local_endpoint(options.coordinator)) {
-        spdlog::warn(
-            "no --key-file: a coordinator on another machine answers only those with a key (sdctl keys issue)");
-    }
-    return std::nullopt;
-}
-
 base::Result<std::string> find_node_name(const AgentOptions& options)
 {
     if (options.node_id.empty()) {
@@ -110,13 +95,14 @@ std::string log_level_name()
 }
 
 Settings make_settings(const AgentOptions& options, std::string node_name, DevicePlan plan,
-                       const std::vector<ServedModel>& models)
+                       const std::vector<ServedModel>& models, bool has_key)
 {
     // Wall time: of two agents with one node id the one started later wins, on whatever machines they are.
     const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
     const auto incarnation = std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count();
     Settings settings;
     settings.coordinator = options.coordinator;
+    settings.silence_advice = net::key_advice(options.coordinator, has_key);
     settings.node_id.value = std::move(node_name);
     settings.incarnation.value = static_cast<std::uint64_t>(incarnation);
     settings.software = std::string("agent ") + SDFLEET_VERSION;
@@ -147,13 +133,13 @@ base::Result<void> run_agent(const AgentOptions& options)
     if (!actor_program) {
         return tl::unexpected(actor_program.error());
     }
+    const auto key = net::find_dial_key(options.coordinator, options.key_file);
+    if (!key) {
+        return tl::unexpected(key.error());
+    }
     const auto models = open_served_models(options.models);
     if (!models) {
         return tl::unexpected(models.error());
-    }
-    const auto key = load_key(options);
-    if (!key) {
-        return tl::unexpected(key.error());
     }
     const auto runtime_dir = RuntimeDir::create();
     if (!runtime_dir) {
@@ -161,7 +147,7 @@ base::Result<void> run_agent(const AgentOptions& options)
     }
     spdlog::info("node {} with {} actor(s) for the coordinator at {}", *node_name, plan->actor_devices.size(),
                  options.coordinator);
-    AgentShell shell(make_settings(options, *node_name, std::move(*plan), *models), *key,
+    AgentShell shell(make_settings(options, *node_name, std::move(*plan), *models, key->has_value()), *key,
                      {*actor_program, runtime_dir->actor_endpoint(), options.threads, log_level_name(), *models});
     return shell.run();
 }

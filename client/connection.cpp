@@ -2,6 +2,7 @@
 #include "client/connection.hpp"
 
 #include "client/request_error.hpp"
+#include "net/dial_key.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -13,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto hello_interval = 1s; ///< an unanswered hello is said again
+constexpr auto redial_delay = 2s;   ///< unanswered for so long, it is dialled anew; doubles each time
 constexpr auto slice = 50ms;        ///< how soon an interruption is noticed
 constexpr auto answer_time = 5s;    ///< an unanswered request is sent again, beyond what it may wait itself
 
@@ -21,15 +23,12 @@ std::string seconds(std::chrono::steady_clock::duration duration)
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()) + " s";
 }
 
-/// A coordinator that does not know a key is silent, as one that does not run is: ZeroMQ tells the dialling side nothing.
 base::Error unreachable(const ClientOptions& options, std::chrono::steady_clock::duration patience)
 {
-    std::string advice = "Start it with 'coordinator --data-dir DIR --listen " + options.endpoint +
-                         "', or name another with --coordinator URL";
-    if (options.key) {
-        advice = "Does it know this key? 'sdctl keys list' on its machine shows whose keys it takes";
-    } else if (!net::is_local_endpoint(options.endpoint)) {
-        advice = "On another machine it answers only those with a key: 'sdctl keys issue' there, --key-file here";
+    auto advice = net::key_advice(options.endpoint, options.key.has_value());
+    if (advice.empty()) {
+        advice = "Start it with 'coordinator --data-dir DIR --listen " + options.endpoint +
+                 "', or name another with --coordinator URL";
     }
     return {base::ExitCode::unreachable, "no coordinator answered at " + options.endpoint + " within " +
                                              seconds(patience) + "; is it running there? " + advice};
@@ -61,6 +60,7 @@ base::Result<void> Connection::open()
     }
     socket_.start({[this] { say_hello(); }, [this](proto::Packet packet) { on_packet(std::move(packet)); },
                    [](const proto::DecodeError&) {}}); // a coordinator that talks nonsense is as good as silent
+    expect_welcome(Clock::now());
     const auto deadline = Clock::now() + options_.connect_patience;
     while (!is_welcomed_) {
         if (fatal_) {
@@ -118,14 +118,33 @@ void Connection::say_hello()
     (void)socket_.send(packet); // not connected yet: on_writable brings us here again
 }
 
+/// From here on silence counts.
+void Connection::expect_welcome(Clock::time_point now)
+{
+    redial_delay_ = redial_delay;
+    redial_at_ = now + redial_delay_;
+}
+
+/// A key that was issued a moment ago is refused until the coordinator looks for new ones, and ZeroMQ does not dial again
+/// after a refusal.
+void Connection::redial(Clock::time_point now)
+{
+    redial_delay_ *= 2;
+    redial_at_ = now + redial_delay_;
+    (void)socket_.redial(options_.endpoint); // it connected before
+}
+
 void Connection::send_what_is_due(Clock::time_point now)
 {
     if (!is_welcomed_) {
-        if (now >= next_hello_) {
+        if (now >= redial_at_) {
+            redial(now);
+        } else if (now >= next_hello_) {
             say_hello();
         }
         return;
     }
+    expect_welcome(now);
     if (!request_ || request_->reply) {
         return;
     }

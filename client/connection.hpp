@@ -39,6 +39,8 @@ private:
     };
 
     void say_hello();
+    void expect_welcome(Clock::time_point now);
+    void redial(Clock::time_point now);
     void on_packet(proto::Packet packet);
     void on_welcome(const proto::Packet& packet);
     void on_refused(const proto::Refused& refusal);
@@ -57,6 +59,8 @@ private:
     proto::ClusterId cluster_;
     std::uint64_t last_correlation_ = 0;
     Clock::time_point next_hello_;
+    Clock::time_point redial_at_;
+    Clock::duration redial_delay_{};
     std::optional<base::Error> fatal_; ///< nothing that this connection asks will ever be answered
     std::optional<Request> request_;
 };

@@ -160,9 +160,15 @@ base::Result<void> issue_member_key(const fs::path& data_dir, const std::string&
     const std::string content = "name: " + name + "\ncoordinator-public-key: " + server->public_key +
                                 "\npublic-key: " + keys.public_key + "\nsecret-key: " + keys.secret_key + "\n";
     const std::string public_content = keys.public_key + "\n";
-    return write_secret(key_file, content)
-        .and_then([&] { return make_folder(public_file.parent_path()); })
-        .and_then([&] { return base::write_file_atomically(public_file, std::as_bytes(std::span(public_content))); });
+    auto issued =
+        write_secret(key_file, content).and_then([&] { return make_folder(public_file.parent_path()); }).and_then([&] {
+            return base::write_file_atomically(public_file, std::as_bytes(std::span(public_content)));
+        });
+    if (!issued) { // a key file that opens nothing would only be in the way of the next try
+        std::error_code ignored;
+        fs::remove(key_file, ignored);
+    }
+    return issued;
 }
 
 base::Result<void> revoke_member(const fs::path& data_dir, const std::string& name)

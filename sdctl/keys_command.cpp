@@ -42,6 +42,9 @@ base::Result<base::ExitCode> list(const Program& program, const KeysOptions& opt
         print_document({{"names", *names}});
         return base::ExitCode::ok;
     }
+    if (names->empty()) {
+        narrate("no key was issued in " + options.data_dir.string());
+    }
     for (const auto& name : *names) {
         print_text(name + "\n");
     }
@@ -93,8 +96,7 @@ void add_keys_command(CLI::App& app, Program& program)
                               {"list", "Show whose keys were issued", "  sdctl keys list --data-dir DIR\n"},
                               [options, &program] { return list(program, *options); }));
     with_name(with_data_dir(add_command(
-        *keys, program,
-        {"revoke", "Take a key back", "  sdctl keys revoke node-a --data-dir /var/lib/sdfleet\n"},
+        *keys, program, {"revoke", "Take a key back", "  sdctl keys revoke node-a --data-dir /var/lib/sdfleet\n"},
         [options, &program] { return revoke(program, *options); })));
 }
 

@@ -2,7 +2,7 @@
 #include "sdctl/program.hpp"
 
 #include "base/program_options.hpp"
-#include "net/key_files.hpp"
+#include "net/dial_key.hpp"
 #include "sdctl/interrupt.hpp"
 
 #include <utility>
@@ -29,13 +29,11 @@ base::Result<client::Client> connect(const Program& program)
     client::ClientOptions options;
     options.endpoint = program.coordinator;
     options.is_interrupted = is_interrupted;
-    if (!program.key_file.empty()) {
-        auto key = net::load_member_key(program.key_file);
-        if (!key) {
-            return tl::unexpected(std::move(key.error()));
-        }
-        options.key = std::move(*key);
+    auto key = net::find_dial_key(program.coordinator, program.key_file);
+    if (!key) {
+        return tl::unexpected(std::move(key.error()));
     }
+    options.key = std::move(*key);
     return client::Client::connect(std::move(options));
 }
 

@@ -254,7 +254,8 @@ void AgentCore::talk_to_coordinator(Milliseconds now)
 void AgentCore::log_silence(Milliseconds now)
 {
     if (!link_.is_member() && now >= log_silence_at_) {
-        out_.log(LogLevel::warning, "no answer from a coordinator at " + settings_.coordinator + "; trying on");
+        out_.log(LogLevel::warning, "no answer from a coordinator at " + settings_.coordinator + "; trying on" +
+                                        (settings_.silence_advice.empty() ? "" : ". " + settings_.silence_advice));
         log_silence_at_ = now + settings_.limits.no_answer_log_interval;
     }
 }

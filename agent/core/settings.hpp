@@ -43,7 +43,8 @@ struct Limits {
 
 /// Who this agent is and what it has. Does not change while it runs.
 struct Settings {
-    std::string coordinator; ///< its endpoint, for messages to people
+    std::string coordinator;    ///< its endpoint, for messages to people
+    std::string silence_advice; ///< what else to tell them when it does not answer; may be empty
     proto::NodeId node_id;
     proto::Incarnation incarnation;
     std::string software;

@@ -62,7 +62,8 @@ class Scratch:
         self.tmp = self.path / "t"
         self.tmp.mkdir()
         self.environment = {**os.environ, "TMPDIR": str(self.tmp), "SDFLEET_MODEL_PATH": str(MODELS)}
-        self.environment.pop("SDFLEET_COORDINATOR", None)
+        for variable in ("SDFLEET_COORDINATOR", "SDFLEET_KEY_FILE"):
+            self.environment.pop(variable, None)
 
     def sdctl_process(self, *arguments, **options):
         return subprocess.Popen(

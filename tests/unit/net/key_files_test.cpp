@@ -68,6 +68,16 @@ TEST_CASE("a name is issued once, and only a good name")
     REQUIRE_FALSE(net::revoke_member(folder.path, "nobody"));
 }
 
+TEST_CASE("a key that cannot be allowed leaves no key file")
+{
+    const Folder folder;
+    REQUIRE(net::load_or_make_server_keys(folder.path));
+    std::ofstream(folder.path / "keys" / "allowed") << "in the way";
+
+    REQUIRE_FALSE(net::issue_member_key(folder.path, "a", folder.path / "a.key"));
+    REQUIRE_FALSE(fs::exists(folder.path / "a.key"));
+}
+
 TEST_CASE("a key file that others can read, that is missing or damaged is refused with the reason")
 {
     const Folder folder;
