@@ -19,8 +19,8 @@ struct ClientOptions {
     std::string endpoint; ///< "tcp://HOST:PORT" or "ipc://PATH"
     /// The member's key, for a coordinator that listens beyond its own machine.
     std::optional<net::CurveClient> key;
-    /// How long the first hello may go unanswered.
-    std::chrono::milliseconds connect_patience{5'000};
+    /// How long the first hello may go unanswered. Programs promise their users an answer within 5 s, start and end included.
+    std::chrono::milliseconds connect_patience{4'000};
     /// How long a request may go unanswered. A coordinator that comes back within it is greeted and asked again.
     std::chrono::milliseconds request_patience{60'000};
     /// Asked several times a second while a call waits; when it says true the call ends with ExitCode::interrupted.

@@ -102,9 +102,9 @@ TEST_CASE("A coordinator that says nothing is unreachable")
     CHECK(connected.error().code == ExitCode::unreachable);
 }
 
-TEST_CASE("By default a coordinator has five seconds to answer")
+TEST_CASE("By default the user hears within five seconds that nobody answers")
 {
-    CHECK(client::ClientOptions{}.connect_patience == 5s);
+    CHECK(client::ClientOptions{}.connect_patience <= 4500ms);
 }
 
 TEST_CASE("What is no endpoint is a usage error")
