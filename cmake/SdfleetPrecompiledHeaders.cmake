@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The packages' large headers, compiled once for each target that includes them in many files: a third of the build's time.
+# The packages' large headers, compiled once for each target that includes them in many files.
 # Sources still include what they use; with SDFLEET_WITH_PRECOMPILED_HEADERS=OFF (as clang-tidy wants it) everything builds too.
 option(SDFLEET_WITH_PRECOMPILED_HEADERS "Precompile the packages' large headers" ON)
 if(NOT SDFLEET_WITH_PRECOMPILED_HEADERS)
