@@ -102,6 +102,8 @@ NoiseSchedule NoiseSchedule::read(ConfigReader& reader, TimestepSpacing default_
 std::vector<double> NoiseSchedule::spaced_timesteps(int steps, bool whole) const
 {
     const auto count = static_cast<double>(num_train_timesteps);
+    // The stride back from the end, rounded as the reference implementation rounds it: halves hang on it.
+    const double trailing_stride = count - (count - count / steps);
     std::vector<double> timesteps;
     for (int i = 0; i < steps; ++i) {
         double t = 0;
@@ -112,7 +114,7 @@ std::vector<double> NoiseSchedule::spaced_timesteps(int steps, bool whole) const
         } else if (spacing == TimestepSpacing::leading) {
             t = static_cast<double>(i * (num_train_timesteps / steps) + steps_offset);
         } else {
-            t = round_even(count - (steps - 1 - i) * (count / steps)) - 1;
+            t = round_even(count - (steps - 1 - i) * trailing_stride) - 1;
         }
         timesteps.push_back(t);
     }
