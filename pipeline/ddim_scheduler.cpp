@@ -4,25 +4,15 @@
 #include <cmath>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/clamp.h>
-#include <ATen/ops/quantile.h>
 
 namespace sdfleet::pipeline {
 
 base::Result<DdimConfig> DdimConfig::read(ConfigReader& reader)
 {
     DdimConfig config;
-    config.schedule =
-        NoiseSchedule::read(reader, TimestepSpacing::leading, true, reader.boolean("rescale_betas_zero_snr", false));
+    config.schedule = NoiseSchedule::read(reader, {.spacing = TimestepSpacing::leading, .zero_snr = ZeroSnr::zero});
     config.set_alpha_to_one = reader.boolean("set_alpha_to_one", true);
-    config.clip_sample = reader.boolean("clip_sample", true);
-    config.clip_sample_range = reader.number("clip_sample_range", 1);
-    config.thresholding = reader.boolean("thresholding", false);
-    config.dynamic_thresholding_ratio = reader.number("dynamic_thresholding_ratio", 0.995);
-    config.sample_max_value = reader.number("sample_max_value", 1);
-    if (!(config.dynamic_thresholding_ratio >= 0 && config.dynamic_thresholding_ratio <= 1)) {
-        reader.problem("'dynamic_thresholding_ratio' does not lie between 0 and 1");
-    }
+    config.limits = SampleLimits::read(reader, true);
     return reader.finish_tolerantly().map([&] { return config; });
 }
 
@@ -39,18 +29,6 @@ DdimScheduler::DdimScheduler(DdimConfig config, int steps, std::vector<double> t
     : config_(std::move(config)), stride_(config_.schedule.num_train_timesteps / steps)
 {
     timesteps_ = std::move(timesteps);
-}
-
-at::Tensor DdimScheduler::limit(const at::Tensor& original) const
-{
-    if (config_.thresholding) {
-        const at::Tensor flat = original.to(at::kFloat).flatten(1);
-        const at::Tensor edge = at::quantile(flat.abs(), config_.dynamic_thresholding_ratio, 1)
-                                    .clamp(1, config_.sample_max_value)
-                                    .unsqueeze(1);
-        return (at::clamp(flat, -edge, edge) / edge).view(original.sizes()).to(original.scalar_type());
-    }
-    return config_.clip_sample ? original.clamp(-config_.clip_sample_range, config_.clip_sample_range) : original;
 }
 
 at::Tensor DdimScheduler::add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const
@@ -89,7 +67,7 @@ at::Tensor DdimScheduler::step(const at::Tensor& prediction, std::size_t index, 
         epsilon = signal * prediction + noise * sample;
         break;
     }
-    return std::sqrt(alpha_previous) * limit(original) + std::sqrt(1.0F - alpha_previous) * epsilon;
+    return std::sqrt(alpha_previous) * config_.limits.apply(original) + std::sqrt(1.0F - alpha_previous) * epsilon;
 }
 
 } // namespace sdfleet::pipeline

@@ -13,6 +13,20 @@ namespace sdfleet::pipeline {
 enum class PredictionType { epsilon, v_prediction, sample };
 enum class TimestepSpacing { linspace, leading, trailing };
 
+/// What a class of schedulers makes of rescale_betas_zero_snr: nothing, or a last timestep that is noise alone. Where a
+/// sigma is needed, which would be infinite, a trace of the picture is left.
+enum class ZeroSnr { unknown, zero, almost_zero };
+
+/// How the classes differ in the keys they share, and what a missing key means.
+struct ScheduleTraits {
+    TimestepSpacing spacing = TimestepSpacing::leading;
+    bool predicts_sample = true; ///< the class knows prediction type "sample"
+    ZeroSnr zero_snr = ZeroSnr::unknown;
+    double beta_start = 0.0001;
+    double beta_end = 0.02;
+    const char* beta_schedule = "linear";
+};
+
 /// The keys that all schedulers of this family share. Missing keys take the defaults of the class that reads them.
 struct NoiseSchedule {
     std::int64_t num_train_timesteps = 1000;
@@ -20,13 +34,15 @@ struct NoiseSchedule {
     PredictionType prediction_type = PredictionType::epsilon;
     TimestepSpacing spacing = TimestepSpacing::leading;
     std::int64_t steps_offset = 0;
+    bool squared_cosine = false; ///< beta_schedule is squaredcos_cap_v2
 
-    /// Reads the shared keys. `with_sample`: the scheduler knows prediction type "sample".
-    static NoiseSchedule read(ConfigReader& reader, TimestepSpacing default_spacing, bool with_sample,
-                              bool rescale_to_zero_snr);
+    static NoiseSchedule read(ConfigReader& reader, const ScheduleTraits& traits);
 
     /// The timesteps of `steps` steps in descending order. `whole` rounds linspace to whole numbers.
     std::vector<double> spaced_timesteps(int steps, bool whole) const;
+
+    /// Of `steps` steps counted down from `used`, which is all training timesteps or fewer; the fewer, the fewer steps.
+    std::vector<double> trailing_timesteps(int steps, std::int64_t used) const;
 
     /// sqrt(alpha) of `original` and sqrt(1 - alpha) of `noise`, in the type of `original`.
     at::Tensor add_noise(const at::Tensor& original, const at::Tensor& noise, double timestep) const;

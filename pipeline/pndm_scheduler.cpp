@@ -37,7 +37,7 @@ std::vector<double> prk_timesteps(const std::vector<double>& descending, std::in
 base::Result<PndmConfig> PndmConfig::read(ConfigReader& reader)
 {
     PndmConfig config;
-    config.schedule = NoiseSchedule::read(reader, TimestepSpacing::leading, false, false);
+    config.schedule = NoiseSchedule::read(reader, {.spacing = TimestepSpacing::leading, .predicts_sample = false});
     config.skip_prk_steps = reader.boolean("skip_prk_steps", false);
     config.set_alpha_to_one = reader.boolean("set_alpha_to_one", false);
     return reader.finish_tolerantly().map([&] { return config; });

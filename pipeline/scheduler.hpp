@@ -54,6 +54,11 @@ protected:
     std::size_t begin_ = 0; ///< index of the first call
 };
 
+/// The keys that a published pipeline replaces in its scheduler's config when it loads a folder, because old files have
+/// them wrong. Stable Diffusion 1 and 2: steps_offset becomes 1 and clip_sample false; inpainting: steps_offset 1 and
+/// skip_prk_steps true; SDXL and LCM: none.
+enum class FileRepairs { none, stable_diffusion, inpainting };
+
 /// scheduler/scheduler_config.json, and the choice of a scheduler by name.
 class SchedulerConfig {
 public:
@@ -72,7 +77,8 @@ public:
     /// A scheduler for one picture. `name` empty: the folder's own. Another one takes over the keys that the file spells
     /// out, and its own class's defaults for the others. Errors: ExitCode::usage for an unknown name or a number of steps
     /// that the scheduler cannot make, bad_input for a config that the named scheduler cannot use.
-    base::Result<std::unique_ptr<Scheduler>> make(std::string_view name, int steps) const;
+    base::Result<std::unique_ptr<Scheduler>> make(std::string_view name, int steps,
+                                                  FileRepairs repairs = FileRepairs::stable_diffusion) const;
 
 private:
     SchedulerConfig(const nlohmann::json& config, std::string where, std::string own_name);
