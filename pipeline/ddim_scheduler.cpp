@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/ddim_scheduler.hpp"
 
-#include <cmath>
-
 #include <ATen/TensorOperators.h>
 
 namespace sdfleet::pipeline {
@@ -42,18 +40,17 @@ at::Tensor DdimScheduler::step(const at::Tensor& prediction, std::size_t index, 
     const auto timestep = static_cast<std::int64_t>(timesteps_.at(index));
     // Whatever the spacing, the previous timestep is a fixed stride away: what the published pictures were made with.
     const std::int64_t previous = timestep - stride_;
-    const std::vector<float>& alphas = config_.schedule.alphas_cumprod;
-    const float alpha = alphas.at(static_cast<std::size_t>(timestep));
-    const float alpha_previous = previous >= 0              ? alphas.at(static_cast<std::size_t>(previous))
-                                 : config_.set_alpha_to_one ? 1.0F
-                                                            : alphas.front();
-    const float signal = std::sqrt(alpha);
-    const float noise = std::sqrt(1.0F - alpha);
+    const NoiseSchedule& schedule = config_.schedule;
+    const at::Tensor alpha = schedule.alpha(timestep);
+    const at::Tensor alpha_previous =
+        schedule.alpha(previous, config_.set_alpha_to_one ? 1.0F : schedule.alphas_cumprod.front());
+    const at::Tensor signal = alpha.sqrt();
+    const at::Tensor noise = (1 - alpha).sqrt();
 
     // x_0 and the noise, out of what the model predicts (formula 12)
     at::Tensor original;
     at::Tensor epsilon;
-    switch (config_.schedule.prediction_type) {
+    switch (schedule.prediction_type) {
     case PredictionType::epsilon:
         original = (sample - noise * prediction) / signal;
         epsilon = prediction;
@@ -67,7 +64,7 @@ at::Tensor DdimScheduler::step(const at::Tensor& prediction, std::size_t index, 
         epsilon = signal * prediction + noise * sample;
         break;
     }
-    return std::sqrt(alpha_previous) * config_.limits.apply(original) + std::sqrt(1.0F - alpha_previous) * epsilon;
+    return alpha_previous.sqrt() * config_.limits.apply(original) + (1 - alpha_previous).sqrt() * epsilon;
 }
 
 } // namespace sdfleet::pipeline

@@ -4,7 +4,6 @@
 #include "pipeline/sigma_schedule.hpp"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/scalar_tensor.h>
 
 namespace sdfleet::pipeline {
 
@@ -35,16 +34,15 @@ EulerAncestralScheduler::EulerAncestralScheduler(const NoiseSchedule& schedule, 
 at::Tensor EulerAncestralScheduler::step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
                                          NoiseSource& noise)
 {
-    // Tensors, so that these round as the reference implementation's do.
-    const at::Tensor sigma = at::scalar_tensor(sigmas_.at(index));
-    const at::Tensor variance = sigma * sigma;
-    const at::Tensor variance_to = at::scalar_tensor(sigmas_.at(index + 1)).pow(2);
+    const at::Tensor level = sigma(index);
+    const at::Tensor variance = level.pow(2);
+    const at::Tensor variance_to = sigma(index + 1).pow(2);
     const at::Tensor up = (variance_to * (variance - variance_to) / variance).sqrt(); // the fresh noise
     // Not below 0, where rounding puts it when a step goes down from far above.
     const at::Tensor down = (variance_to - up * up).clamp_min(0).sqrt();
     const at::Tensor from = sample.to(at::kFloat);
     const at::Tensor original = original_of(prediction, index, from);
-    const at::Tensor to = from + (from - original) / sigma * (down - sigma);
+    const at::Tensor to = from + (from - original) / level * (down - level);
     return (to + noise.draw_like(prediction) * up).to(prediction.scalar_type());
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/lcm_scheduler.hpp"
 
-#include <cmath>
-
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/scalar_tensor.h>
 
 namespace sdfleet::pipeline {
 
@@ -52,27 +51,27 @@ at::Tensor LcmScheduler::add_noise(const at::Tensor& original, const at::Tensor&
 at::Tensor LcmScheduler::step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
                               NoiseSource& noise)
 {
-    const std::vector<float>& alphas = config_.schedule.alphas_cumprod;
-    const float alpha = alphas.at(static_cast<std::size_t>(timesteps_.at(index)));
-    const float root_alpha = std::sqrt(alpha);
-    const float root_beta = std::sqrt(1.0F - alpha);
+    const NoiseSchedule& schedule = config_.schedule;
+    const at::Tensor alpha = schedule.alpha(static_cast<std::int64_t>(timesteps_.at(index)));
+    const at::Tensor root_alpha = alpha.sqrt();
+    const at::Tensor root_beta = (1 - alpha).sqrt();
     at::Tensor original = prediction;
-    if (config_.schedule.prediction_type == PredictionType::epsilon) {
+    if (schedule.prediction_type == PredictionType::epsilon) {
         original = (sample - root_beta * prediction) / root_alpha;
-    } else if (config_.schedule.prediction_type == PredictionType::v_prediction) {
+    } else if (schedule.prediction_type == PredictionType::v_prediction) {
         original = root_alpha * sample - root_beta * prediction;
     }
     // The boundary condition: at timestep 0 the sample is the picture, whatever the model says.
-    constexpr float data_variance = 0.25F;
-    const float scaled = static_cast<float>(timesteps_[index]) * static_cast<float>(config_.timestep_scaling);
-    const float skip = data_variance / (scaled * scaled + data_variance);
-    const float out = scaled / std::sqrt(scaled * scaled + data_variance);
+    constexpr double data_variance = 0.25;
+    const at::Tensor scaled = at::scalar_tensor(timesteps_[index]) * config_.timestep_scaling;
+    const at::Tensor skip = data_variance / (scaled * scaled + data_variance);
+    const at::Tensor out = scaled / (scaled * scaled + data_variance).sqrt();
     const at::Tensor denoised = out * config_.limits.apply(original) + skip * sample;
     if (index + 1 == timesteps_.size()) {
         return denoised;
     }
-    const float alpha_next = alphas.at(static_cast<std::size_t>(timesteps_[index + 1]));
-    return std::sqrt(alpha_next) * denoised + std::sqrt(1.0F - alpha_next) * noise.draw_like(denoised);
+    const at::Tensor alpha_next = schedule.alpha(static_cast<std::int64_t>(timesteps_[index + 1]));
+    return alpha_next.sqrt() * denoised + (1 - alpha_next).sqrt() * noise.draw_like(denoised);
 }
 
 } // namespace sdfleet::pipeline

@@ -141,6 +141,11 @@ std::vector<double> NoiseSchedule::trailing_timesteps(int steps, std::int64_t us
     return timesteps;
 }
 
+at::Tensor NoiseSchedule::alpha(std::int64_t timestep, float before) const
+{
+    return at::scalar_tensor(timestep < 0 ? before : alphas_cumprod.at(static_cast<std::size_t>(timestep)));
+}
+
 at::Tensor NoiseSchedule::add_noise(const at::Tensor& original, const at::Tensor& noise, double timestep) const
 {
     const at::Tensor alpha =

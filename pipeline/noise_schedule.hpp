@@ -44,6 +44,10 @@ struct NoiseSchedule {
     /// Of `steps` steps counted down from `used`, which is all training timesteps or fewer; the fewer, the fewer steps.
     std::vector<double> trailing_timesteps(int steps, std::int64_t used) const;
 
+    /// alphas_cumprod at a timestep, or `before` for one below 0: an fp32 scalar. A tensor, so that every function of it
+    /// rounds as the reference implementation's does; where samples are large the last bit shows.
+    at::Tensor alpha(std::int64_t timestep, float before = 1) const;
+
     /// sqrt(alpha) of `original` and sqrt(1 - alpha) of `noise`, in the type of `original`.
     at::Tensor add_noise(const at::Tensor& original, const at::Tensor& noise, double timestep) const;
 

@@ -2,7 +2,6 @@
 #include "pipeline/pndm_scheduler.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include <ATen/TensorOperators.h>
 
@@ -140,20 +139,17 @@ at::Tensor PndmScheduler::step_plms(at::Tensor prediction, std::size_t call, std
 at::Tensor PndmScheduler::transfer(const at::Tensor& sample, std::int64_t from, std::int64_t to,
                                    at::Tensor prediction) const
 {
-    const std::vector<float>& alphas = config_.schedule.alphas_cumprod;
-    const auto last = static_cast<std::int64_t>(alphas.size()) - 1;
-    const float alpha = alphas.at(static_cast<std::size_t>(std::clamp<std::int64_t>(from, 0, last)));
-    const float alpha_to = to >= 0                    ? alphas.at(static_cast<std::size_t>(to))
-                           : config_.set_alpha_to_one ? 1.0F
-                                                      : alphas.front();
-    const float beta = 1.0F - alpha;
-    const float beta_to = 1.0F - alpha_to;
-    if (config_.schedule.prediction_type == PredictionType::v_prediction) {
-        prediction = std::sqrt(alpha) * prediction + std::sqrt(beta) * sample;
+    const NoiseSchedule& schedule = config_.schedule;
+    const at::Tensor alpha = schedule.alpha(std::clamp<std::int64_t>(from, 0, schedule.num_train_timesteps - 1));
+    const at::Tensor alpha_to = schedule.alpha(to, config_.set_alpha_to_one ? 1.0F : schedule.alphas_cumprod.front());
+    const at::Tensor beta = 1 - alpha;
+    const at::Tensor beta_to = 1 - alpha_to;
+    if (schedule.prediction_type == PredictionType::v_prediction) {
+        prediction = alpha.sqrt() * prediction + beta.sqrt() * sample;
     }
     // formula (9)
-    const float sample_factor = std::sqrt(alpha_to / alpha);
-    const float denominator = alpha * std::sqrt(beta_to) + std::sqrt(alpha * beta * alpha_to);
+    const at::Tensor sample_factor = (alpha_to / alpha).sqrt();
+    const at::Tensor denominator = alpha * beta_to.sqrt() + (alpha * beta * alpha_to).sqrt();
     return sample_factor * sample - (alpha_to - alpha) * prediction / denominator;
 }
 

@@ -136,6 +136,18 @@ nlohmann::json repaired(nlohmann::json config, FileRepairs repairs, bool clips_b
     return config;
 }
 
+/// The file as its own class hands it on to another: a solver type of the other's is replaced.
+nlohmann::json handed_on(nlohmann::json config, std::string_view own_class)
+{
+    const auto solver = config.find("solver_type");
+    if (solver != config.end() && own_class == "UniPCMultistepScheduler" && *solver != "bh1") {
+        *solver = "bh2";
+    } else if (solver != config.end() && own_class == "DPMSolverMultistepScheduler" && *solver != "heun") {
+        *solver = "midpoint";
+    }
+    return config;
+}
+
 } // namespace
 
 at::Tensor Scheduler::scale_model_input(const at::Tensor& sample, std::size_t /*index*/) const
@@ -213,6 +225,9 @@ base::Result<std::unique_ptr<Scheduler>> SchedulerConfig::make(std::string_view 
     const bool swapped = !name.empty();
     const Entry& chosen = swapped ? *find_entry(&Entry::name, name) : own;
     nlohmann::json config = repaired(*config_, repairs, own.clips_by_default, !swapped);
+    if (swapped) {
+        config = handed_on(std::move(config), own.class_name);
+    }
     if (!chosen.set_key.empty()) {
         config[std::string(chosen.set_key)] = true;
     }

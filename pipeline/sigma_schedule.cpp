@@ -131,8 +131,9 @@ std::vector<double> timesteps_of(const std::vector<double>& sigmas, const std::v
     std::vector<double> timesteps;
     for (const double sigma : sigmas) {
         const double wanted = std::log(std::max(sigma, 1e-10));
-        const auto above = std::upper_bound(logs.begin(), logs.end(), wanted);
-        const auto at_or_below = static_cast<std::size_t>(std::max<std::ptrdiff_t>(above - logs.begin() - 1, 0));
+        // Not a binary search: with zero terminal SNR the last sigma can be below the one before.
+        const auto last_below = std::find_if(logs.rbegin(), logs.rend(), [&](float log) { return log <= wanted; });
+        const auto at_or_below = static_cast<std::size_t>(std::max<std::ptrdiff_t>(logs.rend() - last_below - 1, 0));
         const std::size_t low = std::min(at_or_below, logs.size() - 2);
         const double low_log = logs[low];
         const double weight = std::clamp((low_log - wanted) / (low_log - logs[low + 1]), 0.0, 1.0);

@@ -2,9 +2,9 @@
 #include "pipeline/sigma_scheduler.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/scalar_tensor.h>
 
 namespace sdfleet::pipeline {
 
@@ -13,16 +13,21 @@ SigmaScheduler::SigmaScheduler(const NoiseSchedule& schedule)
 {
 }
 
+at::Tensor SigmaScheduler::sigma(std::size_t index) const
+{
+    return at::scalar_tensor(sigmas_.at(index));
+}
+
 double SigmaScheduler::init_noise_sigma() const
 {
     const float largest = *std::max_element(sigmas_.begin(), sigmas_.end());
-    return spacing_ == TimestepSpacing::leading ? std::sqrt(largest * largest + 1.0F) : largest;
+    return spacing_ == TimestepSpacing::leading ? (at::scalar_tensor(largest).pow(2) + 1).sqrt().item<double>()
+                                                : largest;
 }
 
 at::Tensor SigmaScheduler::scale_model_input(const at::Tensor& sample, std::size_t index) const
 {
-    const float sigma = sigmas_.at(index);
-    return sample / std::sqrt(sigma * sigma + 1.0F);
+    return sample / (sigma(index).pow(2) + 1).sqrt();
 }
 
 at::Tensor SigmaScheduler::add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const
@@ -32,12 +37,12 @@ at::Tensor SigmaScheduler::add_noise(const at::Tensor& original, const at::Tenso
 
 at::Tensor SigmaScheduler::original_of(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample) const
 {
-    const float sigma = sigmas_.at(index);
+    const at::Tensor level = sigma(index);
     switch (prediction_) {
     case PredictionType::epsilon:
-        return sample - sigma * prediction;
+        return sample - level * prediction;
     case PredictionType::v_prediction:
-        return prediction * (-sigma / std::sqrt(sigma * sigma + 1.0F)) + sample / (sigma * sigma + 1.0F);
+        return prediction * (-level / (level * level + 1).sqrt()) + sample / (level * level + 1);
     case PredictionType::sample:
         break;
     }

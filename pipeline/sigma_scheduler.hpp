@@ -22,6 +22,9 @@ public:
 protected:
     explicit SigmaScheduler(const NoiseSchedule& schedule);
 
+    /// An fp32 scalar. A tensor, so that every function of it rounds as the reference implementation's does.
+    at::Tensor sigma(std::size_t index) const;
+
     /// The picture that the model sees in `sample`, which is fp32.
     at::Tensor original_of(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample) const;
 
