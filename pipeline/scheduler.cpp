@@ -164,13 +164,18 @@ std::vector<std::string> scheduler_names()
     return names;
 }
 
+std::string listed_scheduler_names()
+{
+    return list_of(&Entry::name);
+}
+
 base::Result<void> check_scheduler_name(std::string_view name)
 {
     if (name.empty() || find_entry(&Entry::name, name) != nullptr) {
         return {};
     }
     return base::fail(base::ExitCode::usage,
-                      "unknown scheduler '" + std::string(name) + "'; known: " + list_of(&Entry::name));
+                      "unknown scheduler '" + std::string(name) + "'; known: " + listed_scheduler_names());
 }
 
 SchedulerConfig::SchedulerConfig(const nlohmann::json& config, std::string where, std::string own_name)
