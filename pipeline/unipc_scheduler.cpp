@@ -42,7 +42,9 @@ base::Result<UniPcConfig> UniPcConfig::read(ConfigReader& reader)
     // The last three are other classes' and mean bh2 here.
     config.bh1 = reader.choice("solver_type", "bh2", {"bh1", "bh2", "midpoint", "heun", "logrho"}) == "bh1";
     for (const double index : reader.numbers("disable_corrector")) {
-        config.disable_corrector.insert(static_cast<std::int64_t>(index));
+        if (index >= 0 && index < static_cast<double>(config.multistep.schedule.num_train_timesteps)) {
+            config.disable_corrector.insert(static_cast<std::int64_t>(index)); // others name no step
+        }
     }
     reader.only("solver_p");
     reader.only("shift_terminal");
