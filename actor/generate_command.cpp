@@ -6,6 +6,7 @@
 #include "base/sha256.hpp"
 #include "pipeline/diffusion_pipeline.hpp"
 #include "pipeline/png_image.hpp"
+#include "pipeline/scheduler_names.hpp"
 #include "pipeline/tensor_dump.hpp"
 
 #include <cstdio>
@@ -193,7 +194,8 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
         ->capture_default_str();
     command->add_option("--height", o->height, "Pixels, a multiple of 8 (default: the model's own)");
     command->add_option("--width", o->width, "Pixels, a multiple of 8 (default: the model's own)");
-    command->add_option("--scheduler", o->scheduler, "ddim, pndm or euler (default: the model's own)");
+    command->add_option("--scheduler", o->scheduler,
+                        pipeline::listed_scheduler_names() + " (default: the model's own)");
     command->add_option("--device", o->device, "auto, cpu or cuda:N")->capture_default_str();
     command->add_option("--dtype", o->dtype, "auto, fp32, fp16 or bf16")->capture_default_str();
     command->add_option("--threads", o->threads, "Threads that draw one picture")->capture_default_str();

@@ -21,6 +21,33 @@ std::string show(const nlohmann::json& value)
     return text.size() <= longest ? text : text.substr(0, longest) + "...";
 }
 
+/// Python writes infinite numbers as bare words, which JSON does not know; in quotes they are texts.
+std::string with_quoted_infinities(std::string_view text)
+{
+    std::string quoted;
+    bool inside = false; // a text
+    for (std::size_t i = 0; i < text.size();) {
+        std::size_t length = 1;
+        bool word = false;
+        if (inside && text[i] == '\\') {
+            length = 2;
+        } else if (text[i] == '"') {
+            inside = !inside;
+        } else if (!inside) {
+            for (const std::string_view name : {"-Infinity", "Infinity", "NaN"}) {
+                if (text.substr(i).starts_with(name)) {
+                    length = name.size();
+                    word = true;
+                    break;
+                }
+            }
+        }
+        quoted += (word ? "\"" : "") + std::string(text.substr(i, length)) + (word ? "\"" : "");
+        i += length;
+    }
+    return quoted;
+}
+
 } // namespace
 
 ConfigReader::ConfigReader(const nlohmann::json& object, std::string where)
@@ -42,7 +69,10 @@ base::Result<ConfigReader> ConfigReader::open(const std::filesystem::path& path)
     if (!text) {
         return base::fail(base::ExitCode::bad_input, text.error().message);
     }
-    const auto parsed = nlohmann::json::parse(*text, nullptr, false);
+    auto parsed = nlohmann::json::parse(*text, nullptr, false);
+    if (parsed.is_discarded()) {
+        parsed = nlohmann::json::parse(with_quoted_infinities(*text), nullptr, false);
+    }
     if (!parsed.is_object()) {
         return base::fail(base::ExitCode::bad_input, path.string() + ": not a JSON object");
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pipeline/noise_schedule.hpp"
+#include "pipeline/sample_limits.hpp"
 #include "pipeline/scheduler.hpp"
 
 namespace sdfleet::pipeline {
@@ -9,11 +10,7 @@ namespace sdfleet::pipeline {
 struct DdimConfig {
     NoiseSchedule schedule;
     bool set_alpha_to_one = true; ///< the alpha after the last step is 1, not that of timestep 0
-    bool clip_sample = true;
-    double clip_sample_range = 1;
-    bool thresholding = false; ///< dynamic thresholding of https://arxiv.org/abs/2205.11487; wins over clipping
-    double dynamic_thresholding_ratio = 0.995;
-    double sample_max_value = 1;
+    SampleLimits limits;
 
     static base::Result<DdimConfig> read(ConfigReader& reader);
 };
@@ -23,11 +20,12 @@ class DdimScheduler final : public Scheduler {
 public:
     static base::Result<std::unique_ptr<Scheduler>> make(const DdimConfig& config, int steps);
 
-    at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample) override;
+    at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
+                    NoiseSource& noise) override;
+    at::Tensor add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const override;
 
 private:
     DdimScheduler(DdimConfig config, int steps, std::vector<double> timesteps);
-    at::Tensor limit(const at::Tensor& original) const;
 
     DdimConfig config_;
     std::int64_t stride_; ///< training timesteps per step

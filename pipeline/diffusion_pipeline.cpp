@@ -15,11 +15,9 @@
 #include <numeric>
 #include <optional>
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/InferenceMode.h>
 
@@ -76,14 +74,6 @@ base::Result<void> check_parts_fit(const std::filesystem::path& folder, const Cl
                : base::fail(base::ExitCode::bad_input, folder.string() + ": its parts do not fit: " + wrong);
 }
 
-/// Noise is drawn for one picture alone, on the CPU and in fp32, wherever the model runs: the same on every machine.
-at::Tensor draw_noise(std::uint64_t seed, at::IntArrayRef shape)
-{
-    constexpr std::uint64_t low_32_bits = 0xffffffff; // what the generator uses of a seed
-    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed & low_32_bits);
-    return at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat));
-}
-
 } // namespace
 
 struct DiffusionPipeline::Parts {
@@ -131,8 +121,9 @@ std::optional<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& p
     // 2. noise
     start = Clock::now();
     const std::int64_t factor = vae.config().scale_factor();
-    const at::Tensor noise = draw_noise(
-        parameters.seed, {1, unet.config().in_channels, parameters.height / factor, parameters.width / factor});
+    NoiseSource source(parameters.seed);
+    const at::Tensor noise =
+        source.draw({1, unet.config().in_channels, parameters.height / factor, parameters.width / factor});
     at::Tensor latents = noise.to(options) * steps.init_noise_sigma();
 
     // 3. denoising
@@ -146,7 +137,7 @@ std::optional<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& p
             const auto halves = prediction.chunk(2);
             prediction = halves[0] + parameters.guidance_scale * (halves[1] - halves[0]);
         }
-        latents = steps.step(prediction, i, latents);
+        latents = steps.step(prediction, i, latents, source);
         if (!step_done()) {
             return std::nullopt;
         }

@@ -29,8 +29,15 @@ std::string quoted_where_needed(const std::string& value)
 /// The names that the tools which write this text use for the same algorithms.
 std::string sampler_name(const std::string& scheduler)
 {
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> names{
-        {{"ddim", "DDIM"}, {"pndm", "PLMS"}, {"euler", "Euler"}}};
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 8> names{
+        {{"ddim", "DDIM"},
+         {"pndm", "PLMS"},
+         {"euler", "Euler"},
+         {"euler_a", "Euler a"},
+         {"dpmpp_2m", "DPM++ 2M"},
+         {"dpmpp_2m_karras", "DPM++ 2M Karras"},
+         {"unipc", "UniPC"},
+         {"lcm", "LCM"}}};
     const auto* found =
         std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == scheduler; });
     return found == names.end() ? scheduler : std::string(found->second);

@@ -6,10 +6,10 @@
 #include <numbers>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cumprod.h>
 #include <ATen/ops/linspace.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/tensor.h>
 
 namespace sdfleet::pipeline {
@@ -41,12 +41,13 @@ at::Tensor with_zero_terminal_snr(const at::Tensor& betas)
     return 1 - at::cat({alpha_bar.slice(0, 0, 1), alphas});
 }
 
-at::Tensor read_betas(ConfigReader& reader, std::int64_t& count)
+at::Tensor read_betas(ConfigReader& reader, const ScheduleTraits& traits, std::int64_t& count)
 {
     const auto fp32 = at::TensorOptions().dtype(at::kFloat);
-    const double start = reader.number("beta_start", 0.0001);
-    const double end = reader.number("beta_end", 0.02);
-    const auto kind = reader.choice("beta_schedule", "linear", {"linear", "scaled_linear", "squaredcos_cap_v2"});
+    const double start = reader.number("beta_start", traits.beta_start);
+    const double end = reader.number("beta_end", traits.beta_end);
+    const auto kind =
+        reader.choice("beta_schedule", traits.beta_schedule, {"linear", "scaled_linear", "squaredcos_cap_v2"});
     if (!(start > 0 && start < 1 && end > 0 && end < 1)) {
         reader.problem("'beta_start' or 'beta_end' does not lie between 0 and 1");
     }
@@ -71,26 +72,30 @@ double round_even(double value)
 
 } // namespace
 
-NoiseSchedule NoiseSchedule::read(ConfigReader& reader, TimestepSpacing default_spacing, bool with_sample,
-                                  bool rescale_to_zero_snr)
+NoiseSchedule NoiseSchedule::read(ConfigReader& reader, const ScheduleTraits& traits)
 {
     NoiseSchedule schedule;
     schedule.num_train_timesteps = reader.integer("num_train_timesteps", 1000, 1, 1'000'000);
-    at::Tensor betas = read_betas(reader, schedule.num_train_timesteps);
-    if (rescale_to_zero_snr) {
+    at::Tensor betas = read_betas(reader, traits, schedule.num_train_timesteps);
+    schedule.squared_cosine = reader.text("beta_schedule", traits.beta_schedule) == "squaredcos_cap_v2";
+    const bool rescaled = traits.zero_snr != ZeroSnr::unknown && reader.boolean("rescale_betas_zero_snr", false);
+    if (rescaled) {
         betas = with_zero_terminal_snr(betas);
     }
     const at::Tensor products = at::cumprod(1.0 - betas, 0).contiguous();
     const float* values = products.const_data_ptr<float>();
     schedule.alphas_cumprod.assign(values, values + products.numel());
+    if (rescaled && traits.zero_snr == ZeroSnr::almost_zero) {
+        schedule.alphas_cumprod.back() = 0x1p-24F; // half precision's smallest number
+    }
 
-    const auto prediction = with_sample
+    const auto prediction = traits.predicts_sample
                                 ? reader.choice("prediction_type", "epsilon", {"epsilon", "v_prediction", "sample"})
                                 : reader.choice("prediction_type", "epsilon", {"epsilon", "v_prediction"});
     schedule.prediction_type = prediction == "epsilon"        ? PredictionType::epsilon
                                : prediction == "v_prediction" ? PredictionType::v_prediction
                                                               : PredictionType::sample;
-    const std::string usual = default_spacing == TimestepSpacing::leading ? "leading" : "linspace";
+    const std::string usual = traits.spacing == TimestepSpacing::leading ? "leading" : "linspace";
     const auto spacing = reader.choice("timestep_spacing", usual, {"linspace", "leading", "trailing"});
     schedule.spacing = spacing == "linspace"  ? TimestepSpacing::linspace
                        : spacing == "leading" ? TimestepSpacing::leading
@@ -101,18 +106,19 @@ NoiseSchedule NoiseSchedule::read(ConfigReader& reader, TimestepSpacing default_
 
 std::vector<double> NoiseSchedule::spaced_timesteps(int steps, bool whole) const
 {
-    const auto count = static_cast<double>(num_train_timesteps);
+    if (spacing == TimestepSpacing::trailing) {
+        return trailing_timesteps(steps, num_train_timesteps);
+    }
+    const auto last = static_cast<double>(num_train_timesteps - 1);
     std::vector<double> timesteps;
     for (int i = 0; i < steps; ++i) {
         double t = 0;
         if (spacing == TimestepSpacing::linspace) {
-            const double stride = steps > 1 ? (count - 1) / (steps - 1) : 0;
-            t = i == steps - 1 && steps > 1 ? count - 1 : i * stride;
+            const double stride = steps > 1 ? last / (steps - 1) : 0;
+            t = i == steps - 1 && steps > 1 ? last : i * stride;
             t = whole ? round_even(t) : static_cast<double>(static_cast<float>(t));
-        } else if (spacing == TimestepSpacing::leading) {
-            t = static_cast<double>(i * (num_train_timesteps / steps) + steps_offset);
         } else {
-            t = round_even(count - (steps - 1 - i) * (count / steps)) - 1;
+            t = static_cast<double>(i * (num_train_timesteps / steps) + steps_offset);
         }
         timesteps.push_back(t);
     }
@@ -120,10 +126,38 @@ std::vector<double> NoiseSchedule::spaced_timesteps(int steps, bool whole) const
     return timesteps;
 }
 
+std::vector<double> NoiseSchedule::trailing_timesteps(int steps, std::int64_t used) const
+{
+    const auto from = static_cast<double>(used);
+    const double stride = static_cast<double>(num_train_timesteps) / steps;
+    // For one number of steps in sixteen the reference implementation's own rounding gives it one timestep too many, -1,
+    // and a spoilt picture. That one is left out.
+    const int count = used == num_train_timesteps ? steps : static_cast<int>(std::ceil(from / stride));
+    const double rounded_stride = from - (from - stride); // its numbers, too; halves hang on them
+    std::vector<double> timesteps;
+    for (int i = 0; i < count; ++i) {
+        timesteps.push_back(round_even(from - i * rounded_stride) - 1);
+    }
+    return timesteps;
+}
+
+at::Tensor NoiseSchedule::alpha(std::int64_t timestep, float before) const
+{
+    return at::scalar_tensor(timestep < 0 ? before : alphas_cumprod.at(static_cast<std::size_t>(timestep)));
+}
+
+at::Tensor NoiseSchedule::add_noise(const at::Tensor& original, const at::Tensor& noise, double timestep) const
+{
+    const at::Tensor alpha =
+        at::scalar_tensor(alphas_cumprod.at(static_cast<std::size_t>(timestep)), original.options());
+    return alpha.sqrt() * original + (1 - alpha).sqrt() * noise;
+}
+
 base::Result<void> NoiseSchedule::check_steps(int steps, const std::vector<double>& timesteps) const
 {
     const auto inside = [this](double t) { return t >= 0 && t < static_cast<double>(num_train_timesteps); };
-    if (steps > num_train_timesteps || !std::all_of(timesteps.begin(), timesteps.end(), inside)) {
+    const bool stands_still = timesteps.size() > 1 && timesteps.front() == timesteps.back();
+    if (steps > num_train_timesteps || stands_still || !std::all_of(timesteps.begin(), timesteps.end(), inside)) {
         return base::fail(base::ExitCode::usage, std::to_string(steps) + " steps do not fit the model's " +
                                                      std::to_string(num_train_timesteps) +
                                                      " training timesteps with steps_offset " +

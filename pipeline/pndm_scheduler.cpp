@@ -2,7 +2,6 @@
 #include "pipeline/pndm_scheduler.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include <ATen/TensorOperators.h>
 
@@ -10,7 +9,7 @@ namespace sdfleet::pipeline {
 
 namespace {
 
-constexpr std::size_t order = 4; ///< of Runge-Kutta
+constexpr std::size_t prk_order = 4;
 
 std::vector<double> plms_timesteps(const std::vector<double>& descending)
 {
@@ -25,7 +24,7 @@ std::vector<double> plms_timesteps(const std::vector<double>& descending)
 std::vector<double> prk_timesteps(const std::vector<double>& descending, std::int64_t half_stride)
 {
     std::vector<double> calls;
-    for (std::size_t i = 0; i + 1 < order; ++i) {
+    for (std::size_t i = 0; i + 1 < prk_order; ++i) {
         const double middle = descending[i + 1] + static_cast<double>(half_stride);
         calls.insert(calls.end(), {descending[i], middle, middle, descending[i + 1]});
     }
@@ -37,7 +36,7 @@ std::vector<double> prk_timesteps(const std::vector<double>& descending, std::in
 base::Result<PndmConfig> PndmConfig::read(ConfigReader& reader)
 {
     PndmConfig config;
-    config.schedule = NoiseSchedule::read(reader, TimestepSpacing::leading, false, false);
+    config.schedule = NoiseSchedule::read(reader, {.spacing = TimestepSpacing::leading, .predicts_sample = false});
     config.skip_prk_steps = reader.boolean("skip_prk_steps", false);
     config.set_alpha_to_one = reader.boolean("set_alpha_to_one", false);
     return reader.finish_tolerantly().map([&] { return config; });
@@ -45,7 +44,7 @@ base::Result<PndmConfig> PndmConfig::read(ConfigReader& reader)
 
 base::Result<std::unique_ptr<Scheduler>> PndmScheduler::make(const PndmConfig& config, int steps)
 {
-    if (!config.skip_prk_steps && steps < static_cast<int>(order)) {
+    if (!config.skip_prk_steps && steps < static_cast<int>(prk_order)) {
         return base::fail(base::ExitCode::usage,
                           "this model's pndm scheduler begins with Runge-Kutta steps and needs at "
                           "least 4 steps; asked for " +
@@ -68,20 +67,30 @@ PndmScheduler::PndmScheduler(PndmConfig config, int steps)
     }
     timesteps_ = prk_timesteps(descending, stride_ / 2);
     prk_calls_ = timesteps_.size();
-    timesteps_.insert(timesteps_.end(), descending.begin() + order - 1, descending.end());
+    timesteps_.insert(timesteps_.end(), descending.begin() + prk_order - 1, descending.end());
 }
 
-at::Tensor PndmScheduler::step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample)
+at::Tensor PndmScheduler::add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const
 {
-    return index < prk_calls_ ? step_prk(prediction, index, sample) : step_plms(prediction, index, sample);
+    return config_.schedule.add_noise(original, noise, timesteps_.at(index));
 }
 
-at::Tensor PndmScheduler::step_prk(at::Tensor prediction, std::size_t index, const at::Tensor& sample)
+at::Tensor PndmScheduler::step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
+                               NoiseSource& /*noise*/)
 {
+    // A picture that begins in the middle makes its first calls as any other does, even Runge-Kutta's.
+    const std::size_t call = index - begin_;
     const auto timestep = static_cast<std::int64_t>(timesteps_.at(index));
-    const auto from = static_cast<std::int64_t>(timesteps_.at(index / order * order));
-    const std::int64_t to = timestep - (index % 2 == 1 ? 0 : stride_ / 2);
-    switch (index % order) {
+    return call < prk_calls_ ? step_prk(prediction, call, timestep, sample)
+                             : step_plms(prediction, call, timestep, sample);
+}
+
+at::Tensor PndmScheduler::step_prk(at::Tensor prediction, std::size_t call, std::int64_t timestep,
+                                   const at::Tensor& sample)
+{
+    const auto from = static_cast<std::int64_t>(timesteps_.at(call / prk_order * prk_order));
+    const std::int64_t to = timestep - (call % 2 == 1 ? 0 : stride_ / 2);
+    switch (call % prk_order) {
     case 0:
         weighted_sum_ = prediction / 6;
         past_.push_back(prediction);
@@ -97,11 +106,10 @@ at::Tensor PndmScheduler::step_prk(at::Tensor prediction, std::size_t index, con
     return transfer(start_, from, to, std::move(prediction));
 }
 
-at::Tensor PndmScheduler::step_plms(at::Tensor prediction, std::size_t index, at::Tensor sample)
+at::Tensor PndmScheduler::step_plms(at::Tensor prediction, std::size_t call, std::int64_t from, at::Tensor sample)
 {
-    auto from = static_cast<std::int64_t>(timesteps_.at(index));
     std::int64_t to = from - stride_;
-    const bool repeated = index == 1; // only without Runge-Kutta, which takes the first twelve calls
+    const bool repeated = call == 1; // only without Runge-Kutta, which takes the first twelve calls
     if (repeated) {
         to = from;
         from += stride_;
@@ -114,7 +122,7 @@ at::Tensor PndmScheduler::step_plms(at::Tensor prediction, std::size_t index, at
         past_.pop_front();
     }
     const std::size_t n = past_.size();
-    if (index == 0) {
+    if (call == 0) {
         start_ = sample;
     }
     at::Tensor mean = past_[n - 1];
@@ -131,20 +139,17 @@ at::Tensor PndmScheduler::step_plms(at::Tensor prediction, std::size_t index, at
 at::Tensor PndmScheduler::transfer(const at::Tensor& sample, std::int64_t from, std::int64_t to,
                                    at::Tensor prediction) const
 {
-    const std::vector<float>& alphas = config_.schedule.alphas_cumprod;
-    const auto last = static_cast<std::int64_t>(alphas.size()) - 1;
-    const float alpha = alphas.at(static_cast<std::size_t>(std::clamp<std::int64_t>(from, 0, last)));
-    const float alpha_to = to >= 0                    ? alphas.at(static_cast<std::size_t>(to))
-                           : config_.set_alpha_to_one ? 1.0F
-                                                      : alphas.front();
-    const float beta = 1.0F - alpha;
-    const float beta_to = 1.0F - alpha_to;
-    if (config_.schedule.prediction_type == PredictionType::v_prediction) {
-        prediction = std::sqrt(alpha) * prediction + std::sqrt(beta) * sample;
+    const NoiseSchedule& schedule = config_.schedule;
+    const at::Tensor alpha = schedule.alpha(std::clamp<std::int64_t>(from, 0, schedule.num_train_timesteps - 1));
+    const at::Tensor alpha_to = schedule.alpha(to, config_.set_alpha_to_one ? 1.0F : schedule.alphas_cumprod.front());
+    const at::Tensor beta = 1 - alpha;
+    const at::Tensor beta_to = 1 - alpha_to;
+    if (schedule.prediction_type == PredictionType::v_prediction) {
+        prediction = alpha.sqrt() * prediction + beta.sqrt() * sample;
     }
     // formula (9)
-    const float sample_factor = std::sqrt(alpha_to / alpha);
-    const float denominator = alpha * std::sqrt(beta_to) + std::sqrt(alpha * beta * alpha_to);
+    const at::Tensor sample_factor = (alpha_to / alpha).sqrt();
+    const at::Tensor denominator = alpha * beta_to.sqrt() + (alpha * beta * alpha_to).sqrt();
     return sample_factor * sample - (alpha_to - alpha) * prediction / denominator;
 }
 

@@ -2,8 +2,12 @@
 #include "pipeline/scheduler.hpp"
 
 #include "pipeline/ddim_scheduler.hpp"
+#include "pipeline/dpmpp_scheduler.hpp"
+#include "pipeline/euler_ancestral_scheduler.hpp"
 #include "pipeline/euler_scheduler.hpp"
+#include "pipeline/lcm_scheduler.hpp"
 #include "pipeline/pndm_scheduler.hpp"
+#include "pipeline/unipc_scheduler.hpp"
 
 #include <algorithm>
 #include <array>
@@ -23,18 +27,25 @@ Made make_from(ConfigReader& reader, int steps)
     return config ? SchedulerType::make(*config, steps) : Made(tl::unexpected(config.error()));
 }
 
-/// One line per scheduler: a new one is added here and nowhere else.
+/// One line per scheduler: a new one is added here and nowhere else. Where two share a class, the first is the folder's.
 struct Entry {
     std::string_view name;
     std::string_view class_name; ///< in scheduler_config.json
     bool clips_by_default;       ///< the class's clip_sample is true where the file is silent
     Made (*make)(ConfigReader&, int steps);
+    std::string_view set_key; ///< the name means that this key is true, whatever the file says
 };
 
-constexpr std::array<Entry, 3> schedulers{{
-    {"ddim", "DDIMScheduler", true, make_from<DdimConfig, DdimScheduler>},
-    {"pndm", "PNDMScheduler", false, make_from<PndmConfig, PndmScheduler>},
-    {"euler", "EulerDiscreteScheduler", false, make_from<EulerConfig, EulerScheduler>},
+constexpr std::array<Entry, 8> schedulers{{
+    {"ddim", "DDIMScheduler", true, make_from<DdimConfig, DdimScheduler>, ""},
+    {"pndm", "PNDMScheduler", false, make_from<PndmConfig, PndmScheduler>, ""},
+    {"euler", "EulerDiscreteScheduler", false, make_from<EulerConfig, EulerScheduler>, ""},
+    {"euler_a", "EulerAncestralDiscreteScheduler", false, make_from<EulerAncestralConfig, EulerAncestralScheduler>, ""},
+    {"dpmpp_2m", "DPMSolverMultistepScheduler", false, make_from<DpmppConfig, DpmppScheduler>, ""},
+    {"dpmpp_2m_karras", "DPMSolverMultistepScheduler", false, make_from<DpmppConfig, DpmppScheduler>,
+     "use_karras_sigmas"},
+    {"unipc", "UniPCMultistepScheduler", false, make_from<UniPcConfig, UniPcScheduler>, ""},
+    {"lcm", "LCMScheduler", false, make_from<LcmConfig, LcmScheduler>, ""},
 }};
 
 template <class Field>
@@ -49,7 +60,10 @@ std::string list_of(std::string_view Entry::*field)
 {
     std::string list;
     for (const Entry& entry : schedulers) {
-        list += (list.empty() ? "" : ", ") + std::string(entry.*field);
+        const bool is_variant = !entry.set_key.empty(); // whose class is in the list already
+        if (field == &Entry::name || !is_variant) {
+            list += (list.empty() ? "" : ", ") + std::string(entry.*field);
+        }
     }
     return list;
 }
@@ -95,20 +109,41 @@ void accept_family_keys(ConfigReader& reader)
                    "predict_x0",
                    "disable_corrector",
                    "solver_p",
+                   "shift_terminal",
                    "original_inference_steps",
                    "timestep_scaling",
                    "time_shift_type",
                    "use_dynamic_shifting"});
 }
 
-/// What the pipeline of this family forces on an old file when it loads the folder: steps_offset 1, no clipping.
-nlohmann::json with_forced_keys(nlohmann::json config, bool clips_by_default, bool also_absent)
+/// The file as the pipeline leaves it. `also_absent`: for the folder's own scheduler, whose missing keys are repaired too;
+/// another one would not hear of those.
+nlohmann::json repaired(nlohmann::json config, FileRepairs repairs, bool clips_by_default, bool also_absent)
 {
+    if (repairs == FileRepairs::none) {
+        return config;
+    }
     if (also_absent || config.contains("steps_offset")) {
         config["steps_offset"] = 1;
     }
-    if ((also_absent && clips_by_default) || config.value("clip_sample", nlohmann::json()) == true) {
+    if (repairs == FileRepairs::inpainting) {
+        if (also_absent || config.contains("skip_prk_steps")) {
+            config["skip_prk_steps"] = true;
+        }
+    } else if ((also_absent && clips_by_default) || config.value("clip_sample", nlohmann::json()) == true) {
         config["clip_sample"] = false;
+    }
+    return config;
+}
+
+/// The file as its own class hands it on to another: a solver type of the other's is replaced.
+nlohmann::json handed_on(nlohmann::json config, std::string_view own_class)
+{
+    const auto solver = config.find("solver_type");
+    if (solver != config.end() && own_class == "UniPCMultistepScheduler" && *solver != "bh1") {
+        *solver = "bh2";
+    } else if (solver != config.end() && own_class == "DPMSolverMultistepScheduler" && *solver != "heun") {
+        *solver = "midpoint";
     }
     return config;
 }
@@ -129,13 +164,18 @@ std::vector<std::string> scheduler_names()
     return names;
 }
 
+std::string listed_scheduler_names()
+{
+    return list_of(&Entry::name);
+}
+
 base::Result<void> check_scheduler_name(std::string_view name)
 {
     if (name.empty() || find_entry(&Entry::name, name) != nullptr) {
         return {};
     }
     return base::fail(base::ExitCode::usage,
-                      "unknown scheduler '" + std::string(name) + "'; known: " + list_of(&Entry::name));
+                      "unknown scheduler '" + std::string(name) + "'; known: " + listed_scheduler_names());
 }
 
 SchedulerConfig::SchedulerConfig(const nlohmann::json& config, std::string where, std::string own_name)
@@ -180,7 +220,8 @@ base::Result<SchedulerConfig> SchedulerConfig::from_json(const nlohmann::json& c
     return made;
 }
 
-base::Result<std::unique_ptr<Scheduler>> SchedulerConfig::make(std::string_view name, int steps) const
+base::Result<std::unique_ptr<Scheduler>> SchedulerConfig::make(std::string_view name, int steps,
+                                                               FileRepairs repairs) const
 {
     if (auto known = check_scheduler_name(name); !known) {
         return tl::unexpected(known.error());
@@ -188,7 +229,14 @@ base::Result<std::unique_ptr<Scheduler>> SchedulerConfig::make(std::string_view 
     const Entry& own = *find_entry(&Entry::name, own_name_);
     const bool swapped = !name.empty();
     const Entry& chosen = swapped ? *find_entry(&Entry::name, name) : own;
-    ConfigReader reader(with_forced_keys(*config_, own.clips_by_default, !swapped), where_);
+    nlohmann::json config = repaired(*config_, repairs, own.clips_by_default, !swapped);
+    if (swapped) {
+        config = handed_on(std::move(config), own.class_name);
+    }
+    if (!chosen.set_key.empty()) {
+        config[std::string(chosen.set_key)] = true;
+    }
+    ConfigReader reader(config, where_);
     return chosen.make(reader, steps);
 }
 

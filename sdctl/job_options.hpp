@@ -16,7 +16,8 @@
 namespace sdfleet::sdctl {
 
 /// What actors can draw with; a test holds it and the pipeline together.
-inline constexpr std::array scheduler_names{"ddim", "euler", "pndm"};
+inline constexpr std::array scheduler_names{"ddim", "dpmpp_2m", "dpmpp_2m_karras", "euler", "euler_a", "lcm",
+                                            "pndm", "unipc"};
 
 /// What `run` and `submit` take from the command line to describe a job.
 struct JobOptions {
