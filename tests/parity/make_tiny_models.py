@@ -81,7 +81,7 @@ def text_config(ids, settings):
 
 
 def unet_settings(family, text_width, pooled_width):
-    settings = {"block_out_channels": [16, 32], "layers_per_block": 1, "norm_num_groups": 8, "sample_size": 8,
+    settings = {"block_out_channels": [16, 24], "layers_per_block": 1, "norm_num_groups": 8, "sample_size": 8,
                 "in_channels": 4, "out_channels": 4, "cross_attention_dim": text_width, "attention_head_dim": 4,
                 "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
                 "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"]}
