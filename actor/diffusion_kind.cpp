@@ -23,7 +23,9 @@ pipeline::GenerateRequest to_request(const proto::DiffusionParameters& parameter
     };
     pipeline::GenerateRequest request;
     request.prompts = {item.prompt};
-    request.negative_prompts = {parameters.negative_prompt};
+    if (!parameters.negative_prompt.empty()) { // the wire knows no other way to say that there is none
+        request.negative_prompts = {parameters.negative_prompt};
+    }
     request.seeds = {item.seed};
     request.num_inference_steps = static_cast<int>(parameters.num_inference_steps);
     request.guidance_scale = parameters.guidance_scale;

@@ -28,13 +28,14 @@ struct GenerateOptions {
     std::filesystem::path out;
     std::filesystem::path dump_tensors; ///< empty: none
     std::vector<std::string> prompts;
-    std::string negative_prompt;
+    std::optional<std::string> negative_prompt; ///< "" is not always the same as none
     std::uint64_t seed = 0;
     int steps = 50;
     double guidance_scale = 7.5;
     std::optional<int> height; ///< absent: the model's own
     std::optional<int> width;
     std::string scheduler;
+    std::optional<int> clip_skip;
     std::string device = "auto";
     std::string dtype = "auto";
     int threads = 1;
@@ -45,7 +46,9 @@ pipeline::GenerateRequest to_request(const GenerateOptions& options)
 {
     pipeline::GenerateRequest request;
     request.prompts = options.prompts;
-    request.negative_prompts = {options.negative_prompt};
+    if (options.negative_prompt) {
+        request.negative_prompts = {*options.negative_prompt};
+    }
     for (std::size_t i = 0; i < options.prompts.size(); ++i) {
         request.seeds.push_back(options.seed + i);
     }
@@ -54,6 +57,7 @@ pipeline::GenerateRequest to_request(const GenerateOptions& options)
     request.height = options.height;
     request.width = options.width;
     request.scheduler = options.scheduler;
+    request.clip_skip = options.clip_skip;
     return request;
 }
 
@@ -196,6 +200,7 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
     command->add_option("--width", o->width, "Pixels, a multiple of 8 (default: the model's own)");
     command->add_option("--scheduler", o->scheduler,
                         pipeline::listed_scheduler_names() + " (default: the model's own)");
+    command->add_option("--clip-skip", o->clip_skip, "Layers that the text encoder leaves out at its end (default: 0)");
     command->add_option("--device", o->device, "auto, cpu or cuda:N")->capture_default_str();
     command->add_option("--dtype", o->dtype, "auto, fp32, fp16 or bf16")->capture_default_str();
     command->add_option("--threads", o->threads, "Threads that draw one picture")->capture_default_str();

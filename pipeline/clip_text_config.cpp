@@ -5,7 +5,7 @@
 
 namespace sdfleet::pipeline {
 
-base::Result<ClipTextConfig> read_clip_text_config(const std::filesystem::path& path)
+base::Result<ClipTextConfig> read_clip_text_config(const std::filesystem::path& path, TextHead head)
 {
     auto reader = ConfigReader::open(path);
     if (!reader) {
@@ -23,6 +23,10 @@ base::Result<ClipTextConfig> read_clip_text_config(const std::filesystem::path& 
     config.layer_norm_eps = reader->number("layer_norm_eps", config.layer_norm_eps);
     const auto activation = reader->choice("hidden_act", "quick_gelu", {"quick_gelu", "gelu"});
     config.activation = activation == "gelu" ? TextActivation::gelu : TextActivation::quick_gelu;
+    if (head == TextHead::projection) {
+        config.projection_dim = reader->integer("projection_dim", 512, 1, 1 << 16);
+        config.eos_token_id = reader->integer("eos_token_id", config.eos_token_id, 0, 1 << 24);
+    }
     reader->only("use_attention_mask");
     if (config.hidden_size % config.num_attention_heads != 0) {
         reader->problem("'hidden_size' is not a multiple of 'num_attention_heads'");

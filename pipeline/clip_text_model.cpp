@@ -29,6 +29,10 @@ base::Result<ClipTextModel> ClipTextModel::load(const ClipTextConfig& config, co
         model.layers_.push_back(model.load_layer(root["encoder"]["layers"][i]));
     }
     model.final_layer_norm_ = LayerNorm::load(root["final_layer_norm"], c, config.layer_norm_eps);
+    if (config.projection_dim > 0) {
+        model.text_projection_ =
+            Linear::load(WeightScope(*weights)["text_projection"], c, config.projection_dim, false);
+    }
     return weights->finish().map([&] { return std::move(model); });
 }
 
@@ -58,14 +62,34 @@ at::Tensor ClipTextModel::apply(const Layer& layer, at::Tensor hidden) const
     return hidden + layer.fc2(inner);
 }
 
-at::Tensor ClipTextModel::forward(const at::Tensor& ids) const
+/// The last hidden state where the text ends, projected. Padding may be the same token as the end, so the first counts.
+at::Tensor ClipTextModel::pool(const at::Tensor& ids, const at::Tensor& last) const
 {
+    const bool legacy = config_.eos_token_id == ClipTextConfig::legacy_eos_token_id;
+    const at::Tensor ends = legacy ? ids.argmax(-1) : ids.eq(config_.eos_token_id).to(at::kInt).argmax(-1);
+    const at::Tensor at_end = ends.view({-1, 1, 1}).expand({-1, 1, last.size(2)});
+    return text_projection_(last.gather(1, at_end).squeeze(1));
+}
+
+TextOutput ClipTextModel::forward(const at::Tensor& ids, const TextLayer& layer) const
+{
+    TextOutput output;
+    const std::size_t used = layers_.size() - static_cast<std::size_t>(layer.skipped);
+    const bool pooled = config_.projection_dim > 0;
     at::Tensor hidden =
         at::embedding(token_embedding_, ids) + position_embedding_.slice(0, 0, ids.size(1)).unsqueeze(0);
-    for (const Layer& layer : layers_) {
-        hidden = apply(layer, std::move(hidden));
+    output.hidden = hidden;
+    for (std::size_t i = 0; i < (pooled ? layers_.size() : used); ++i) {
+        hidden = apply(layers_[i], std::move(hidden));
+        output.hidden = i < used ? hidden : output.hidden;
     }
-    return final_layer_norm_(hidden);
+    if (pooled) {
+        output.pooled = pool(ids, final_layer_norm_(hidden));
+    }
+    if (layer.final_norm) {
+        output.hidden = final_layer_norm_(output.hidden);
+    }
+    return output;
 }
 
 } // namespace sdfleet::pipeline

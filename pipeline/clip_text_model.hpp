@@ -10,6 +10,17 @@
 
 namespace sdfleet::pipeline {
 
+/// Which layer's output stands for the text.
+struct TextLayer {
+    std::int64_t skipped = 0; ///< layers at the end that have no say, at most all of them
+    bool final_norm = true;
+};
+
+struct TextOutput {
+    at::Tensor hidden; ///< [N, L, C]
+    at::Tensor pooled; ///< [N, projection_dim], of the last layer whatever was skipped; undefined without a projection
+};
+
 /// The text tower of CLIP (https://arxiv.org/abs/2103.00020): a causal pre-norm transformer.
 class ClipTextModel {
 public:
@@ -17,10 +28,11 @@ public:
     static base::Result<ClipTextModel> load(const ClipTextConfig& config, const std::filesystem::path& weights,
                                             at::TensorOptions options);
 
-    /// ids: int64 [N, L] with L <= max_position_embeddings. Returns the last hidden state after the final norm, [N, L, C].
-    at::Tensor forward(const at::Tensor& ids) const;
+    /// ids: int64 [N, L] with L <= max_position_embeddings.
+    TextOutput forward(const at::Tensor& ids, const TextLayer& layer = {}) const;
 
     const ClipTextConfig& config() const { return config_; }
+    at::Device device() const { return token_embedding_.device(); } ///< where forward wants its ids
 
 private:
     struct Layer {
@@ -33,12 +45,14 @@ private:
     explicit ClipTextModel(const ClipTextConfig& config) : config_(config) {}
     Layer load_layer(const WeightScope& scope) const;
     at::Tensor apply(const Layer& layer, at::Tensor hidden) const;
+    at::Tensor pool(const at::Tensor& ids, const at::Tensor& last) const;
 
     ClipTextConfig config_;
     at::Tensor token_embedding_;    ///< [vocab, C]
     at::Tensor position_embedding_; ///< [positions, C]
     std::vector<Layer> layers_;
     LayerNorm final_layer_norm_;
+    Linear text_projection_; ///< no weight where the config has no projection
 };
 
 } // namespace sdfleet::pipeline

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/diffusion_pipeline.hpp"
 
-#include "pipeline/autoencoder_kl.hpp"
-#include "pipeline/clip_text_model.hpp"
-#include "pipeline/clip_tokenizer.hpp"
 #include "pipeline/model_folder.hpp"
+#include "pipeline/pipeline_parts.hpp"
 #include "pipeline/placement.hpp"
-#include "pipeline/scheduler.hpp"
-#include "pipeline/unet_2d_condition.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -18,7 +14,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/tensor.h>
 #include <c10/core/InferenceMode.h>
 
 namespace sdfleet::pipeline {
@@ -57,43 +52,44 @@ std::string first_line(std::string_view text)
     return std::string(text.substr(0, text.find('\n')));
 }
 
-/// Each part may be sound and the whole still not: sizes that must agree between the parts' configs.
-base::Result<void> check_parts_fit(const std::filesystem::path& folder, const ClipTokenizer& tokenizer,
-                                   const ClipTextConfig& text, const UNetConfig& unet, const AutoencoderConfig& vae)
+/// What the picture is drawn from, in the order of the batch: [negative, positive] with guidance, else [positive].
+UNetConditions conditions_of(const PictureParameters& parameters, const TextConditioning& positive,
+                             const std::optional<TextConditioning>& negative)
 {
-    const char* wrong =
-        tokenizer.max_length() > text.max_position_embeddings
-            ? "the tokenizer's model_max_length exceeds the text encoder's max_position_embeddings"
-        : tokenizer.largest_id() >= text.vocab_size ? "the tokenizer has ids beyond the text encoder's vocab_size"
-        : unet.cross_attention_dim != text.hidden_size
-            ? "the unet's cross_attention_dim is not the text encoder's hidden_size"
-        : unet.in_channels != vae.latent_channels ? "the unet's in_channels is not the vae's latent_channels"
-                                                  : nullptr;
-    return wrong == nullptr
-               ? base::Result<void>{}
-               : base::fail(base::ExitCode::bad_input, folder.string() + ": its parts do not fit: " + wrong);
+    UNetConditions conditions;
+    conditions.text = negative ? at::cat({negative->embeds, positive.embeds}) : positive.embeds;
+    if (positive.pooled.defined()) {
+        conditions.pooled = negative ? at::cat({negative->pooled, positive.pooled}) : positive.pooled;
+    }
+    // The whole of a picture of this very size.
+    const double height = parameters.height;
+    const double width = parameters.width;
+    conditions.time_ids = {height, width, 0, 0, height, width};
+    conditions.guidance_scale = parameters.guidance_scale;
+    return conditions;
+}
+
+HostTensor first_row(const at::Tensor& batch)
+{
+    return batch.defined() ? to_host(batch.squeeze(0)) : HostTensor();
 }
 
 } // namespace
 
-struct DiffusionPipeline::Parts {
-    std::string model_name;
-    std::string dtype_name;
-    at::TensorOptions options; ///< device and type of the weights and of all that flows between them
-    ClipTokenizer tokenizer;
-    ClipTextModel text_encoder;
-    UNet2DConditionModel unet;
-    AutoencoderKL vae;
-    SchedulerConfig scheduler;
-
-    at::Tensor encode_prompt(const std::string& prompt) const
+struct DiffusionPipeline::Parts : PipelineParts {
+    Parts(PipelineParts parts, std::string model, std::string dtype)
+        : PipelineParts(std::move(parts)), model_name(std::move(model)), dtype_name(std::move(dtype))
     {
-        const auto ids = at::tensor(tokenizer.encode(prompt), at::TensorOptions().dtype(at::kLong)).unsqueeze(0);
-        return text_encoder.forward(ids.to(options.device()));
     }
 
-    std::optional<Picture> draw(const PictureParameters& parameters, Scheduler& steps,
-                                const std::function<bool()>& step_done) const;
+    std::string model_name;
+    std::string dtype_name;
+
+    /// Nothing without guidance: a distilled model is told how much of it instead.
+    std::optional<TextConditioning> encode_negative(const PictureParameters& parameters,
+                                                    const TextConditioning& positive) const;
+    base::Result<Picture> draw(const PictureParameters& parameters, Scheduler& steps,
+                               const std::function<bool()>& step_done);
     int side_multiple() const
     {
         // 8 whatever the autoencoder: what the published pipelines ask for.
@@ -101,21 +97,34 @@ struct DiffusionPipeline::Parts {
     }
 };
 
-/// Nothing when `step_done` said stop.
-std::optional<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& parameters, Scheduler& steps,
-                                                      const std::function<bool()>& step_done) const
+std::optional<TextConditioning> DiffusionPipeline::Parts::encode_negative(const PictureParameters& parameters,
+                                                                          const TextConditioning& positive) const
+{
+    if (parameters.guidance_scale <= 1 || unet.config().time_cond_proj_dim > 0) {
+        return std::nullopt;
+    }
+    // The published pipelines leave no layers out here, whatever clip_skip says.
+    return parameters.negative_prompt ? prompts.encode(*parameters.negative_prompt) : zeros_like(positive);
+}
+
+base::Result<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& parameters, Scheduler& steps,
+                                                     const std::function<bool()>& step_done)
 {
     Picture picture;
     picture.parameters = parameters;
-    const bool guided = parameters.guidance_scale > 1;
 
-    // 1. text; with guidance the batch is [negative, positive]
+    // 1. text
     auto start = Clock::now();
-    const at::Tensor positive = encode_prompt(parameters.prompt);
-    const at::Tensor negative = guided ? encode_prompt(parameters.negative_prompt) : at::Tensor();
-    const auto context = unet.encode_context(guided ? at::cat({negative, positive}) : positive);
-    picture.prompt_embeds = to_host(positive.squeeze(0));
-    picture.negative_prompt_embeds = to_host(guided ? negative.squeeze(0) : negative);
+    const TextConditioning positive = prompts.encode(parameters.prompt, parameters.clip_skip.value_or(0));
+    const auto negative = encode_negative(parameters, positive);
+    const bool guided = negative.has_value();
+    const UNetContext context = unet.encode_context(conditions_of(parameters, positive, negative));
+    picture.prompt_embeds = first_row(positive.embeds);
+    picture.pooled_prompt_embeds = first_row(positive.pooled);
+    if (negative) {
+        picture.negative_prompt_embeds = first_row(negative->embeds);
+        picture.negative_pooled_prompt_embeds = first_row(negative->pooled);
+    }
     picture.timings.text_ms = ms_since(start);
 
     // 2. noise
@@ -139,7 +148,7 @@ std::optional<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& p
         }
         latents = steps.step(prediction, i, latents, source);
         if (!step_done()) {
-            return std::nullopt;
+            return base::fail(base::ExitCode::interrupted, "drawing was stopped");
         }
     }
     picture.latents = to_host(latents.squeeze(0));
@@ -147,7 +156,11 @@ std::optional<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& p
 
     // 4. decoding
     start = Clock::now();
-    picture.rgb = to_rgb(vae.decode(latents));
+    const auto image = vae.decode(latents);
+    if (!image) {
+        return tl::unexpected(image.error());
+    }
+    picture.rgb = to_rgb(*image);
     picture.timings.decode_ms = ms_since(start);
     return picture;
 }
@@ -166,43 +179,11 @@ base::Result<DiffusionPipeline> DiffusionPipeline::from_pretrained(const std::fi
         return tl::unexpected(tensor_options.error());
     }
     try {
-        auto files = ModelFolder::open(folder);
-        if (!files) {
-            return tl::unexpected(files.error());
-        }
-        // Configs first: cheap, and they say the most about what is wrong with a folder.
-        auto text_config = read_clip_text_config(files->text_encoder_config);
-        auto unet_config = read_unet_config(files->unet_config);
-        auto vae_config = read_autoencoder_config(files->vae_config);
-        auto scheduler = SchedulerConfig::read(files->scheduler_config);
-        auto tokenizer = ClipTokenizer::load(files->tokenizer);
-        for (const auto* error :
-             {text_config ? nullptr : &text_config.error(), unet_config ? nullptr : &unet_config.error(),
-              vae_config ? nullptr : &vae_config.error(), scheduler ? nullptr : &scheduler.error(),
-              tokenizer ? nullptr : &tokenizer.error()}) {
-            if (error != nullptr) {
-                return tl::unexpected(*error);
-            }
-        }
-        if (auto fit = check_parts_fit(folder, *tokenizer, *text_config, *unet_config, *vae_config); !fit) {
-            return tl::unexpected(fit.error());
-        }
-        auto text_encoder = ClipTextModel::load(*text_config, files->text_encoder_weights, *tensor_options);
-        if (!text_encoder) {
-            return tl::unexpected(text_encoder.error());
-        }
-        auto unet = UNet2DConditionModel::load(*unet_config, files->unet_weights, *tensor_options);
-        if (!unet) {
-            return tl::unexpected(unet.error());
-        }
-        auto vae = AutoencoderKL::load(*vae_config, files->vae_weights, *tensor_options);
-        if (!vae) {
-            return tl::unexpected(vae.error());
-        }
-        return DiffusionPipeline(std::make_unique<Parts>(
-            Parts{options.model_name.empty() ? folder_name(folder) : options.model_name, dtype_name(*tensor_options),
-                  *tensor_options, std::move(*tokenizer), std::move(*text_encoder), std::move(*unet), std::move(*vae),
-                  std::move(*scheduler)}));
+        return PipelineParts::load(folder, *tensor_options).map([&](PipelineParts&& parts) {
+            return DiffusionPipeline(std::make_unique<Parts>(
+                std::move(parts), options.model_name.empty() ? folder_name(folder) : options.model_name,
+                dtype_name(*tensor_options)));
+        });
     } catch (const std::exception& error) {
         return base::fail(base::ExitCode::failed,
                           folder.string() + ": cannot load the model: " + first_line(error.what()));
@@ -234,6 +215,12 @@ base::Result<void> DiffusionPipeline::check(const GenerateRequest& request) cons
     GenerateRequest sized = request;
     sized.height = request.height.value_or(default_height());
     sized.width = request.width.value_or(default_width());
+    if (request.clip_skip.value_or(0) > parts_->prompts.max_clip_skip()) {
+        return base::fail(base::ExitCode::usage, "clip skip is " + std::to_string(*request.clip_skip) +
+                                                     "; the text encoder of " + parts_->model_name +
+                                                     " allows at most " +
+                                                     std::to_string(parts_->prompts.max_clip_skip()));
+    }
     return check_request(sized, parts_->side_multiple()).and_then([&] {
         return calls_per_picture(request).map([](int) {});
     });
@@ -241,7 +228,7 @@ base::Result<void> DiffusionPipeline::check(const GenerateRequest& request) cons
 
 base::Result<int> DiffusionPipeline::calls_per_picture(const GenerateRequest& request) const
 {
-    return parts_->scheduler.make(request.scheduler, request.num_inference_steps)
+    return parts_->scheduler.make(request.scheduler, request.num_inference_steps, parts_->repairs)
         .map([](const std::unique_ptr<Scheduler>& steps) { return static_cast<int>(steps->timesteps().size()); });
 }
 
@@ -261,6 +248,7 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
     PictureParameters parameters;
     parameters.steps = request.num_inference_steps;
     parameters.guidance_scale = request.guidance_scale;
+    parameters.clip_skip = request.clip_skip;
     parameters.height = request.height.value_or(default_height());
     parameters.width = request.width.value_or(default_width());
     parameters.scheduler = request.scheduler.empty() ? own_scheduler() : request.scheduler;
@@ -269,16 +257,19 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
     for (std::size_t i = 0; i < request.prompts.size(); ++i) {
         parameters.prompt = request.prompts[i];
         parameters.negative_prompt = negative_prompt_of(request, i);
+        if (!parameters.negative_prompt && !parts_->zeros_without_negative_prompt) {
+            parameters.negative_prompt = ""; // the same to this model
+        }
         parameters.seed = request.seeds[i];
-        std::optional<Picture> picture;
+        base::Result<Picture> picture;
         try {
-            const auto steps = parts_->scheduler.make(request.scheduler, request.num_inference_steps);
+            const auto steps = parts_->scheduler.make(request.scheduler, request.num_inference_steps, parts_->repairs);
             picture = parts_->draw(parameters, **steps, step_done);
         } catch (const std::exception& error) {
             return base::fail(base::ExitCode::failed, "drawing failed: " + first_line(error.what()));
         }
         if (!picture) {
-            return base::fail(base::ExitCode::interrupted, "drawing was stopped");
+            return tl::unexpected(picture.error());
         }
         if (auto taken = on_picture(i, std::move(*picture)); !taken) {
             return taken;

@@ -41,6 +41,8 @@ struct Picture {
     HostTensor latents;                ///< [C, h, w], before decoding
     HostTensor prompt_embeds;          ///< [L, D]
     HostTensor negative_prompt_embeds; ///< [L, D]; empty without guidance
+    HostTensor pooled_prompt_embeds;   ///< [P]; empty unless the model has them (SDXL)
+    HostTensor negative_pooled_prompt_embeds;
     Timings timings;
 };
 
@@ -51,7 +53,8 @@ using StepCallback = std::function<bool(int step, int steps)>;
 /// Called with each picture as soon as it is drawn; an error ends the request.
 using PictureCallback = std::function<base::Result<void>(std::size_t index, Picture&& picture)>;
 
-/// A Stable Diffusion 1.x pipeline out of a model folder in diffusers layout. One thread draws at a time.
+/// A pipeline out of a model folder in diffusers layout: Stable Diffusion 1.x, 2.x or XL, or one of them distilled to draw
+/// in a few steps (LCM). One thread draws at a time.
 class DiffusionPipeline {
 public:
     /// Reads the whole folder into memory. Errors: ExitCode::bad_input for the folder, naming the file and what is wrong
@@ -68,7 +71,8 @@ public:
 
     /// Draws the pictures one by one: each is computed by itself, so that its bytes depend on the model, its prompt, the
     /// parameters and its seed, never on its neighbours. Errors: those of check; ExitCode::interrupted when `on_step`
-    /// said so; what `on_picture` returned; ExitCode::failed when the library fails (out of memory).
+    /// said so; what `on_picture` returned; ExitCode::failed when the library fails (out of memory), or when a picture
+    /// comes out with values that are no numbers.
     base::Result<void> generate(const GenerateRequest& request, const PictureCallback& on_picture,
                                 const StepCallback& on_step = {}) const;
 

@@ -73,17 +73,19 @@ base::Result<void> check_request(const GenerateRequest& request, int side_multip
     if (!std::isfinite(request.guidance_scale)) {
         return usage("guidance scale is not a finite number");
     }
+    if (request.clip_skip.value_or(0) < 0) {
+        return usage("clip skip is " + std::to_string(*request.clip_skip) + "; it must be 0 or more");
+    }
     return check_scheduler_name(request.scheduler)
         .and_then([&] { return check_side("height", request.height, side_multiple); })
         .and_then([&] { return check_side("width", request.width, side_multiple); })
         .and_then([&] { return check_prompts(request); });
 }
 
-const std::string& negative_prompt_of(const GenerateRequest& request, std::size_t index)
+std::optional<std::string> negative_prompt_of(const GenerateRequest& request, std::size_t index)
 {
-    static const std::string none;
     const auto& negatives = request.negative_prompts;
-    return negatives.empty() ? none : negatives[negatives.size() == 1 ? 0 : index];
+    return negatives.empty() ? std::nullopt : std::optional(negatives[negatives.size() == 1 ? 0 : index]);
 }
 
 } // namespace sdfleet::pipeline

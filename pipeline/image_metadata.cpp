@@ -43,28 +43,34 @@ std::string sampler_name(const std::string& scheduler)
     return found == names.end() ? scheduler : std::string(found->second);
 }
 
+/// The tools count from 1: the last layer is "Clip skip: 1".
+std::string clip_skip_text(const PictureParameters& p)
+{
+    return p.clip_skip.value_or(0) == 0 ? "" : ", Clip skip: " + std::to_string(*p.clip_skip + 1);
+}
+
 } // namespace
 
 std::string parameters_text(const PictureParameters& p)
 {
     std::string text = p.prompt;
-    if (!p.negative_prompt.empty()) {
-        text += "\nNegative prompt: " + p.negative_prompt;
+    if (p.negative_prompt && !p.negative_prompt->empty()) {
+        text += "\nNegative prompt: " + *p.negative_prompt;
     }
     text += "\nSteps: " + std::to_string(p.steps) + ", Sampler: " + sampler_name(p.scheduler) +
             ", CFG scale: " + number_text(p.guidance_scale) + ", Seed: " + std::to_string(p.seed) +
-            ", Size: " + std::to_string(p.width) + "x" + std::to_string(p.height) +
+            ", Size: " + std::to_string(p.width) + "x" + std::to_string(p.height) + clip_skip_text(p) +
             ", Model: " + quoted_where_needed(p.model_name) + ", RNG: CPU, Version: sdfleet " SDFLEET_VERSION;
     return text;
 }
 
 std::string replay_json(const PictureParameters& p)
 {
-    const nlohmann::ordered_json replay{
+    nlohmann::ordered_json replay{
         {"version", SDFLEET_VERSION},
         {"model", p.model_name},
         {"prompt", p.prompt},
-        {"negative_prompt", p.negative_prompt},
+        {"negative_prompt", p.negative_prompt ? nlohmann::ordered_json(*p.negative_prompt) : nlohmann::ordered_json()},
         {"seed", p.seed},
         {"steps", p.steps},
         {"guidance_scale", p.guidance_scale},
@@ -73,6 +79,9 @@ std::string replay_json(const PictureParameters& p)
         {"scheduler", p.scheduler},
         {"dtype", p.dtype},
     };
+    if (p.clip_skip) {
+        replay["clip_skip"] = *p.clip_skip;
+    }
     return replay.dump();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace sdfleet::pipeline {
@@ -9,10 +10,11 @@ namespace sdfleet::pipeline {
 /// All that a picture's bytes depend on, every default filled in.
 struct PictureParameters {
     std::string prompt;
-    std::string negative_prompt;
+    std::optional<std::string> negative_prompt; ///< absent: none at all, where that is not the same as ""
     std::uint64_t seed = 0;
     int steps = 0;
     double guidance_scale = 0;
+    std::optional<int> clip_skip;
     int width = 0;         ///< pixels
     int height = 0;        ///< pixels
     std::string scheduler; ///< "euler", ...

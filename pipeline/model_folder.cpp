@@ -22,15 +22,30 @@ struct Component {
     std::vector<std::string_view> classes; ///< empty: any, here or elsewhere checked
 };
 
-const std::vector<Component>& components()
+struct Family {
+    std::string_view class_name;
+    ModelFamily family;
+};
+
+constexpr std::array<Family, 3> families{{
+    {"StableDiffusionPipeline", ModelFamily::stable_diffusion},
+    {"StableDiffusionXLPipeline", ModelFamily::stable_diffusion_xl},
+    {"LatentConsistencyModelPipeline", ModelFamily::latent_consistency},
+}};
+
+std::vector<Component> components(ModelFamily family)
 {
-    static const std::vector<Component> known{
+    std::vector<Component> known{
         {"tokenizer", {"CLIPTokenizer", "CLIPTokenizerFast"}},
         {"text_encoder", {"CLIPTextModel"}},
         {"unet", {"UNet2DConditionModel"}},
         {"vae", {"AutoencoderKL"}},
         {"scheduler", {}}, // its own config names the class and is read for it
     };
+    if (family == ModelFamily::stable_diffusion_xl) {
+        known.push_back({"tokenizer_2", {"CLIPTokenizer", "CLIPTokenizerFast"}});
+        known.push_back({"text_encoder_2", {"CLIPTextModelWithProjection"}});
+    }
     return known;
 }
 
@@ -42,11 +57,29 @@ std::string class_of(const nlohmann::json& index, std::string_view name)
     return named ? (*entry)[1].get<std::string>() : std::string();
 }
 
-void check_index(ConfigReader& reader)
+ModelFamily read_family(ConfigReader& reader)
 {
-    reader.choice("_class_name", "", {"StableDiffusionPipeline"});
+    const std::string name = reader.text("_class_name", "");
+    std::string known;
+    for (const Family& family : families) {
+        if (family.class_name == name) {
+            return family.family;
+        }
+        known += (known.empty() ? "" : ", ") + std::string(family.class_name);
+    }
+    reader.problem("'_class_name' is '" + name + "', which this version does not know; it knows: " + known);
+    return ModelFamily::stable_diffusion;
+}
+
+void check_index(ConfigReader& reader, ModelFolder& files)
+{
+    files.family = read_family(reader);
+    if (files.family == ModelFamily::stable_diffusion_xl) {
+        files.zeros_without_negative_prompt = reader.boolean("force_zeros_for_empty_prompt", true);
+        reader.only("add_watermarker"); // true would change the pixels
+    }
     const nlohmann::json& index = reader.json();
-    for (const Component& component : components()) {
+    for (const Component& component : components(files.family)) {
         const std::string name(component.name);
         const std::string found = class_of(index, name);
         const auto& classes = component.classes;
@@ -90,11 +123,11 @@ base::Result<ModelFolder> ModelFolder::open(const fs::path& folder)
     if (!index) {
         return tl::unexpected(index.error());
     }
-    check_index(*index);
+    ModelFolder files;
+    check_index(*index, files);
     if (auto fine = index->finish(); !fine) {
         return tl::unexpected(fine.error());
     }
-    ModelFolder files;
     files.tokenizer = folder / "tokenizer";
     files.scheduler_config = folder / "scheduler" / "scheduler_config.json";
     files.text_encoder_config = folder / "text_encoder" / "config.json";
@@ -111,6 +144,16 @@ base::Result<ModelFolder> ModelFolder::open(const fs::path& folder)
         }
     }
     files.text_encoder_weights = *text;
+    if (files.family == ModelFamily::stable_diffusion_xl) {
+        const fs::path second = folder / "text_encoder_2";
+        const auto weights = find_weights(second, {"model.safetensors", "model.fp16.safetensors"});
+        if (!weights) {
+            return tl::unexpected(weights.error());
+        }
+        files.tokenizer_2 = folder / "tokenizer_2";
+        files.text_encoder_2_config = second / "config.json";
+        files.text_encoder_2_weights = *weights;
+    }
     files.unet_weights = *unet;
     files.vae_weights = *vae;
     return files;

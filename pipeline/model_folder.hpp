@@ -8,16 +8,24 @@
 
 namespace sdfleet::pipeline {
 
+/// Which published pipeline a folder is for.
+enum class ModelFamily { stable_diffusion, stable_diffusion_xl, latent_consistency };
+
 /// The files of a Stable Diffusion folder in diffusers layout that the pipeline reads.
 struct ModelFolder {
+    ModelFamily family = ModelFamily::stable_diffusion;
     std::filesystem::path tokenizer; ///< a folder
     std::filesystem::path scheduler_config;
     std::filesystem::path text_encoder_config;
     std::filesystem::path text_encoder_weights;
+    std::filesystem::path tokenizer_2; ///< this and the next two: SDXL only
+    std::filesystem::path text_encoder_2_config;
+    std::filesystem::path text_encoder_2_weights;
     std::filesystem::path unet_config;
     std::filesystem::path unet_weights;
     std::filesystem::path vae_config;
     std::filesystem::path vae_weights;
+    bool zeros_without_negative_prompt = false; ///< no negative prompt at all is zeros, not an empty text
 
     /// Reads model_index.json and finds the files. Fails with ExitCode::bad_input: no folder, no index, a component of a
     /// class that this version does not know, a file missing. The safety checker and image encoder are not run.

@@ -3,6 +3,9 @@
 
 #include "pipeline/safetensors_writer.hpp"
 
+#include <array>
+#include <utility>
+
 namespace sdfleet::pipeline {
 
 void TensorDump::Stack::add(const HostTensor& tensor)
@@ -16,6 +19,8 @@ void TensorDump::add(const Picture& picture)
     ++count_;
     prompt_embeds_.add(picture.prompt_embeds);
     negative_prompt_embeds_.add(picture.negative_prompt_embeds);
+    pooled_prompt_embeds_.add(picture.pooled_prompt_embeds);
+    negative_pooled_prompt_embeds_.add(picture.negative_pooled_prompt_embeds);
     latents_.add(picture.latents);
     image_shape_ = {picture.parameters.height, picture.parameters.width, 3};
     image_.insert(image_.end(), picture.rgb.begin(), picture.rgb.end());
@@ -32,9 +37,15 @@ std::vector<std::byte> TensorDump::to_safetensors() const
         {"latents", "F32", stacked(latents_.shape), std::as_bytes(std::span(latents_.values))},
         {"image", "U8", stacked(image_shape_), std::as_bytes(std::span(image_))},
     };
-    if (!negative_prompt_embeds_.values.empty()) {
-        tensors.push_back({"negative_prompt_embeds", "F32", stacked(negative_prompt_embeds_.shape),
-                           std::as_bytes(std::span(negative_prompt_embeds_.values))});
+    const std::array<std::pair<const char*, const Stack*>, 3> where_present{{
+        {"negative_prompt_embeds", &negative_prompt_embeds_},
+        {"pooled_prompt_embeds", &pooled_prompt_embeds_},
+        {"negative_pooled_prompt_embeds", &negative_pooled_prompt_embeds_},
+    }};
+    for (const auto& [name, stack] : where_present) {
+        if (!stack->values.empty()) {
+            tensors.push_back({name, "F32", stacked(stack->shape), std::as_bytes(std::span(stack->values))});
+        }
     }
     return write_safetensors(std::move(tensors));
 }

@@ -15,8 +15,8 @@ class TensorDump {
 public:
     void add(const Picture& picture);
 
-    /// A safetensors image with prompt_embeds [N, L, D], negative_prompt_embeds [N, L, D] (with guidance only), latents
-    /// [N, C, h, w] as decoded, and image, uint8 [N, H, W, 3].
+    /// A safetensors image with prompt_embeds [N, L, D], latents [N, C, h, w] as decoded, and image, uint8 [N, H, W, 3];
+    /// pooled_prompt_embeds [N, P] where the model has them; both also as negative_..., with guidance only.
     std::vector<std::byte> to_safetensors() const;
 
 private:
@@ -29,6 +29,8 @@ private:
     std::int64_t count_ = 0;
     Stack prompt_embeds_;
     Stack negative_prompt_embeds_;
+    Stack pooled_prompt_embeds_;
+    Stack negative_pooled_prompt_embeds_;
     Stack latents_;
     std::vector<std::int64_t> image_shape_;
     std::vector<std::uint8_t> image_;

@@ -21,4 +21,15 @@ at::Tensor timestep_embedding(double timestep, std::int64_t channels, bool cos_f
     return channels % 2 == 0 ? waves : at::constant_pad_nd(waves, {0, 1});
 }
 
+at::Tensor guidance_embedding(double guidance_scale, std::int64_t channels)
+{
+    const std::int64_t half = channels / 2;
+    const float step = std::log(10000.0F) / static_cast<float>(half - 1);
+    const float position = static_cast<float>(guidance_scale - 1) * 1000.0F;
+    const at::Tensor frequencies = at::arange(half, at::TensorOptions().dtype(at::kFloat)).mul_(-step).exp_();
+    const at::Tensor angles = frequencies.mul(position).unsqueeze(0);
+    const at::Tensor waves = at::cat({angles.sin(), angles.cos()}, -1);
+    return channels % 2 == 0 ? waves : at::constant_pad_nd(waves, {0, 1});
+}
+
 } // namespace sdfleet::pipeline

@@ -3,6 +3,7 @@
 
 #include "pipeline/timestep_embedding.hpp"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/upsample_nearest2d.h>
@@ -23,6 +24,16 @@ UNet2DConditionModel::load(const UNetConfig& config, const std::filesystem::path
     model.conv_in_ = Conv2d::load(root["conv_in"], config.in_channels, first, 3, 1, 1);
     model.time_linear_1_ = Linear::load(root["time_embedding"]["linear_1"], first, 4 * first);
     model.time_linear_2_ = Linear::load(root["time_embedding"]["linear_2"], 4 * first, 4 * first);
+    if (config.time_cond_proj_dim > 0) {
+        model.time_cond_proj_ =
+            Linear::load(root["time_embedding"]["cond_proj"], config.time_cond_proj_dim, first, false);
+    }
+    if (config.text_time) {
+        const WeightScope added = root["add_embedding"];
+        model.added_linear_1_ =
+            Linear::load(added["linear_1"], config.projection_class_embeddings_input_dim, 4 * first);
+        model.added_linear_2_ = Linear::load(added["linear_2"], 4 * first, 4 * first);
+    }
     model.load_down(root, resnet);
     model.load_mid(root, resnet);
     model.load_up(root, resnet);
@@ -99,7 +110,7 @@ void UNet2DConditionModel::load_up(const WeightScope& root, const ResnetOptions&
     }
 }
 
-std::vector<KeyValue> UNet2DConditionModel::encode_context(const at::Tensor& text) const
+std::vector<KeyValue> UNet2DConditionModel::keys_and_values(const at::Tensor& text) const
 {
     std::vector<KeyValue> context;
     const auto append = [&](const Block& block) {
@@ -117,19 +128,52 @@ std::vector<KeyValue> UNet2DConditionModel::encode_context(const at::Tensor& tex
     return context;
 }
 
-at::Tensor UNet2DConditionModel::time_embedding(double timestep, const at::Tensor& like) const
+at::Tensor UNet2DConditionModel::added_embedding(const UNetConditions& conditions) const
 {
-    const at::Tensor waves =
-        timestep_embedding(timestep, config_.levels.front().channels, config_.flip_sin_to_cos, config_.freq_shift);
-    // Every residual block applies SiLU to the embedding first, so it is done here once.
-    return at::silu(time_linear_2_(at::silu(time_linear_1_(waves.to(like.options())))));
+    std::vector<at::Tensor> waves;
+    for (const double id : conditions.time_ids) {
+        waves.push_back(
+            timestep_embedding(id, config_.addition_time_embed_dim, config_.flip_sin_to_cos, config_.freq_shift));
+    }
+    const at::Tensor sizes = at::cat(waves, 1).to(conditions.pooled.options()).expand({conditions.pooled.size(0), -1});
+    return added_linear_2_(at::silu(added_linear_1_(at::cat({conditions.pooled, sizes}, 1))));
 }
 
-at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample, double timestep,
-                                         const std::vector<KeyValue>& context) const
+UNetContext UNet2DConditionModel::encode_context(const UNetConditions& conditions) const
 {
-    // 1. time; one row, which broadcasts over the batch
-    const at::Tensor time = time_embedding(timestep, sample);
+    UNetContext context;
+    context.attention = keys_and_values(conditions.text);
+    if (config_.text_time) {
+        context.added = added_embedding(conditions);
+    }
+    if (config_.time_cond_proj_dim > 0) {
+        const at::Tensor waves = guidance_embedding(conditions.guidance_scale, config_.time_cond_proj_dim);
+        context.guidance = time_cond_proj_(waves.to(conditions.text.options()));
+    }
+    return context;
+}
+
+at::Tensor UNet2DConditionModel::time_embedding(double timestep, const UNetContext& context,
+                                                const at::Tensor& like) const
+{
+    at::Tensor waves =
+        timestep_embedding(timestep, config_.levels.front().channels, config_.flip_sin_to_cos, config_.freq_shift)
+            .to(like.options());
+    if (context.guidance.defined()) {
+        waves = waves + context.guidance;
+    }
+    at::Tensor time = time_linear_2_(at::silu(time_linear_1_(waves)));
+    if (context.added.defined()) {
+        time = time + context.added;
+    }
+    // Every residual block applies SiLU to the embedding first, so it is done here once.
+    return at::silu(time);
+}
+
+at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample, double timestep, const UNetContext& context) const
+{
+    // 1. time; one row, which broadcasts over the batch, or with an added embedding a row for each
+    const at::Tensor time = time_embedding(timestep, context, sample);
     std::size_t next_context = 0;
 
     // 2. pre-process
@@ -141,7 +185,7 @@ at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample, double timest
         for (std::size_t k = 0; k < block.resnets.size(); ++k) {
             hidden = block.resnets[k](hidden, time);
             if (!block.attentions.empty()) {
-                hidden = block.attentions[k](hidden, context, next_context);
+                hidden = block.attentions[k](hidden, context.attention, next_context);
             }
             skips.push_back(hidden);
         }
@@ -153,7 +197,7 @@ at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample, double timest
 
     // 4. mid
     hidden = mid_.resnets[0](hidden, time);
-    hidden = mid_.attentions[0](hidden, context, next_context);
+    hidden = mid_.attentions[0](hidden, context.attention, next_context);
     hidden = mid_.resnets[1](hidden, time);
 
     // 5. up
@@ -162,7 +206,7 @@ at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample, double timest
             hidden = block.resnets[k](at::cat({hidden, skips.back()}, 1), time);
             skips.pop_back();
             if (!block.attentions.empty()) {
-                hidden = block.attentions[k](hidden, context, next_context);
+                hidden = block.attentions[k](hidden, context.attention, next_context);
             }
         }
         if (block.sampler) {

@@ -13,6 +13,21 @@
 
 namespace sdfleet::pipeline {
 
+/// What a picture is conditioned on, apart from the time.
+struct UNetConditions {
+    at::Tensor text;              ///< [N, L, cross_attention_dim]
+    at::Tensor pooled;            ///< [N, P], for text_time; otherwise unused
+    std::vector<double> time_ids; ///< for text_time: original height and width, top and left of the crop, target size
+    double guidance_scale = 1;    ///< for a model with a guidance embedding
+};
+
+/// The same as every step needs it.
+struct UNetContext {
+    std::vector<KeyValue> attention;
+    at::Tensor added;    ///< [N, time channels], added to the time embedding; undefined: nothing
+    at::Tensor guidance; ///< [1, channels], added to what the time embedding is made of; undefined: nothing
+};
+
 /// The denoiser of Stable Diffusion (https://arxiv.org/abs/2112.10752): a UNet over latents, conditioned on the time
 /// and, by cross-attention, on the text.
 class UNet2DConditionModel {
@@ -20,11 +35,11 @@ public:
     static base::Result<UNet2DConditionModel> load(const UNetConfig& config, const std::filesystem::path& weights,
                                                    at::TensorOptions options);
 
-    /// What the text contributes to every step; text: [N, L, cross_attention_dim].
-    std::vector<KeyValue> encode_context(const at::Tensor& text) const;
+    /// What the conditions contribute to every step.
+    UNetContext encode_context(const UNetConditions& conditions) const;
 
     /// sample: [N, in_channels, h, w]; context: of encode_context for the same N. Returns [N, out_channels, h, w].
-    at::Tensor forward(const at::Tensor& sample, double timestep, const std::vector<KeyValue>& context) const;
+    at::Tensor forward(const at::Tensor& sample, double timestep, const UNetContext& context) const;
 
     const UNetConfig& config() const { return config_; }
 
@@ -40,10 +55,14 @@ private:
     void load_mid(const WeightScope& root, const ResnetOptions& resnet);
     void load_up(const WeightScope& root, const ResnetOptions& resnet);
     TransformerOptions transformer_options(const UNetLevel& level) const;
-    at::Tensor time_embedding(double timestep, const at::Tensor& like) const;
+    std::vector<KeyValue> keys_and_values(const at::Tensor& text) const;
+    at::Tensor added_embedding(const UNetConditions& conditions) const;
+    at::Tensor time_embedding(double timestep, const UNetContext& context, const at::Tensor& like) const;
 
     UNetConfig config_;
     Linear time_linear_1_, time_linear_2_;
+    Linear time_cond_proj_;                  ///< with a guidance embedding
+    Linear added_linear_1_, added_linear_2_; ///< with text_time
     Conv2d conv_in_;
     std::vector<Block> down_;
     Block mid_;

@@ -81,17 +81,37 @@ void refuse_unknown_variants(ConfigReader& reader)
     reader.only("conv_out_kernel", {"3"});
     reader.only("mid_block_scale_factor", {"1", "1.0"});
     reader.only("resnet_out_scale_factor", {"1", "1.0"});
-    for (const char* key : {"addition_embed_type", "center_input_sample", "class_embed_type", "class_embeddings_concat",
-                            "cross_attention_norm", "dual_cross_attention", "encoder_hid_dim", "encoder_hid_dim_type",
-                            "mid_block_only_cross_attention", "num_class_embeds", "only_cross_attention",
-                            "resnet_skip_time_act", "reverse_transformer_layers_per_block", "time_cond_proj_dim",
-                            "time_embedding_act_fn", "time_embedding_dim", "timestep_post_act"}) {
+    for (const char* key :
+         {"center_input_sample", "class_embed_type", "class_embeddings_concat", "cross_attention_norm",
+          "dual_cross_attention", "encoder_hid_dim", "encoder_hid_dim_type", "mid_block_only_cross_attention",
+          "num_class_embeds", "only_cross_attention", "resnet_skip_time_act", "reverse_transformer_layers_per_block",
+          "time_embedding_act_fn", "time_embedding_dim", "timestep_post_act"}) {
         reader.only(key);
     }
-    // Without the embeddings above these have nothing to act on; dropout acts in training only; upcast_attention asks
-    // for the softmax in float, which the attention used here does for every type.
-    reader.ignore({"addition_embed_type_num_heads", "addition_time_embed_dim", "projection_class_embeddings_input_dim",
-                   "dropout", "upcast_attention"});
+    // Heads of an added embedding that is refused; dropout acts in training only; upcast_attention asks for the softmax
+    // in float, which the attention used here does for every type.
+    reader.ignore({"addition_embed_type_num_heads", "dropout", "upcast_attention"});
+}
+
+/// What is embedded besides the time.
+void read_added_embeddings(ConfigReader& reader, UNetConfig& config)
+{
+    constexpr std::int64_t smallest_guidance_embedding = 4; // its frequencies divide by the number of waves minus 1
+    config.time_cond_proj_dim = reader.integer("time_cond_proj_dim", 0, smallest_guidance_embedding, max_channels);
+    config.text_time = reader.has("addition_embed_type");
+    reader.choice("addition_embed_type", "text_time", {"text_time"});
+    if (!config.text_time) {
+        reader.ignore({"addition_time_embed_dim", "projection_class_embeddings_input_dim"});
+        return;
+    }
+    for (const char* key : {"addition_time_embed_dim", "projection_class_embeddings_input_dim"}) {
+        if (!reader.has(key)) {
+            reader.problem("'addition_embed_type' is text_time, but '" + std::string(key) + "' is missing");
+        }
+    }
+    config.addition_time_embed_dim = reader.integer("addition_time_embed_dim", 1, 1, max_channels);
+    config.projection_class_embeddings_input_dim =
+        reader.integer("projection_class_embeddings_input_dim", 1, 1, 16 * max_channels);
 }
 
 } // namespace
@@ -115,6 +135,7 @@ base::Result<UNetConfig> read_unet_config(const std::filesystem::path& path)
     config.freq_shift = reader->number("freq_shift", 0);
     config.downsample_padding = reader->integer("downsample_padding", 1, 1, 1);
     read_levels(*reader, config);
+    read_added_embeddings(*reader, config);
     refuse_unknown_variants(*reader);
     if (config.in_channels != config.out_channels) {
         reader->problem(

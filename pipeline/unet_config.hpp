@@ -33,6 +33,10 @@ struct UNetConfig {
     bool flip_sin_to_cos = true;
     double freq_shift = 0;
     std::int64_t downsample_padding = 1;
+    std::int64_t time_cond_proj_dim = 0;      ///< width of the guidance embedding of a distilled model; 0: none
+    bool text_time = false;                   ///< SDXL's added embedding, of the pooled text and the picture's size
+    std::int64_t addition_time_embed_dim = 0; ///< width per number, with text_time
+    std::int64_t projection_class_embeddings_input_dim = 0; ///< width of the whole, with text_time
 };
 
 /// Fails with ExitCode::bad_input, also for a key that is not null and that this version does not implement.

@@ -4,52 +4,22 @@
 #include "pipeline/diffusion_pipeline.hpp"
 #include "pipeline/safetensors_file.hpp"
 #include "tests/catch.hpp"
+#include "tests/parity/parity.hpp"
 
-#include <cmath>
-#include <cstring>
 #include <fstream>
 
 #include <nlohmann/json.hpp>
 
 using namespace sdfleet;
 using nlohmann::json;
+using test::largest_difference;
+using test::relative_l2;
+using test::values_of;
 
 namespace {
 
 const std::filesystem::path golden = SDFLEET_SOURCE_DIR "/tests/parity/golden";
 const std::filesystem::path model_folder = SDFLEET_SOURCE_DIR "/models/tiny-shapes";
-
-template <class T>
-std::vector<T> values_of(const pipeline::SafetensorsFile& file, const std::string& name)
-{
-    const auto& view = file.tensors().at(name);
-    std::vector<T> values(view.bytes.size() / sizeof(T));
-    std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
-    return values;
-}
-
-double relative_l2(const std::vector<float>& ours, const std::vector<float>& theirs)
-{
-    REQUIRE(ours.size() == theirs.size());
-    double difference = 0;
-    double norm = 0;
-    for (std::size_t i = 0; i < ours.size(); ++i) {
-        const double d = double{ours[i]} - double{theirs[i]};
-        difference += d * d;
-        norm += double{theirs[i]} * double{theirs[i]};
-    }
-    return std::sqrt(difference / norm);
-}
-
-int largest_difference(const std::vector<std::uint8_t>& ours, const std::vector<std::uint8_t>& theirs)
-{
-    REQUIRE(ours.size() == theirs.size());
-    int largest = 0;
-    for (std::size_t i = 0; i < ours.size(); ++i) {
-        largest = std::max(largest, std::abs(int{ours[i]} - int{theirs[i]}));
-    }
-    return largest;
-}
 
 const pipeline::DiffusionPipeline& model()
 {

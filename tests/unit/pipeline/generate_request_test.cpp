@@ -68,7 +68,7 @@ TEST_CASE("what no model can draw is refused with the reason")
 TEST_CASE("one negative prompt stands for all")
 {
     GenerateRequest request = good();
-    CHECK(pipeline::negative_prompt_of(request, 1).empty());
+    CHECK_FALSE(pipeline::negative_prompt_of(request, 1));
     request.negative_prompts = {"blur"};
     CHECK(pipeline::negative_prompt_of(request, 1) == "blur");
     request.negative_prompts = {"blur", "noise"};

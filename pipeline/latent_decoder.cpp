@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/latent_decoder.hpp"
+
+#include <ATen/ops/isfinite.h>
+
+namespace sdfleet::pipeline {
+
+namespace {
+
+bool all_finite(const at::Tensor& tensor)
+{
+    return at::isfinite(tensor).all().item<bool>();
+}
+
+base::Result<at::Tensor> not_finite(const char* what)
+{
+    return base::fail(base::ExitCode::failed,
+                      std::string(what) + ": it has NaN or infinite values, so there is no picture to write");
+}
+
+} // namespace
+
+base::Result<LatentDecoder> LatentDecoder::load(const AutoencoderConfig& config, const std::filesystem::path& weights,
+                                                at::TensorOptions options, bool upcast)
+{
+    const auto own = upcast ? options.dtype(at::kFloat) : options;
+    return AutoencoderKL::load(config, weights, own).map([&](AutoencoderKL&& vae) {
+        return LatentDecoder(std::move(vae), weights, own);
+    });
+}
+
+base::Result<at::Tensor> LatentDecoder::decode(const at::Tensor& latents)
+{
+    if (!all_finite(latents)) {
+        return not_finite("the denoiser's result is broken");
+    }
+    at::Tensor image = vae_.decode(latents.to(options_));
+    if (all_finite(image)) {
+        return image;
+    }
+    return decode_again(latents);
+}
+
+base::Result<at::Tensor> LatentDecoder::decode_again(const at::Tensor& latents)
+{
+    if (options_.dtype() == at::kFloat) {
+        return not_finite("the decoder's result is broken, in fp32");
+    }
+    const auto fp32 = options_.dtype(at::kFloat);
+    if (!fp32_) {
+        auto loaded = AutoencoderKL::load(vae_.config(), weights_, fp32);
+        if (!loaded) {
+            return tl::unexpected(loaded.error());
+        }
+        fp32_ = std::move(*loaded);
+    }
+    at::Tensor image = fp32_->decode(latents.to(fp32));
+    return all_finite(image) ? base::Result<at::Tensor>(std::move(image))
+                             : not_finite("the decoder's result is broken, in fp32 too");
+}
+
+} // namespace sdfleet::pipeline

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "pipeline/autoencoder_kl.hpp"
+
+#include <filesystem>
+#include <optional>
+
+namespace sdfleet::pipeline {
+
+/// Decodes latents into pictures, and never into a picture of nothing: half precision overflows in some decoders.
+class LatentDecoder {
+public:
+    /// `upcast`: run in fp32 whatever the type of `options`.
+    static base::Result<LatentDecoder> load(const AutoencoderConfig& config, const std::filesystem::path& weights,
+                                            at::TensorOptions options, bool upcast);
+
+    /// As AutoencoderKL::decode, for one picture. What is not finite is decoded again in fp32, with weights that are read
+    /// then and kept; what is not finite in fp32 either, or was not before, is an error: ExitCode::failed, with the reason.
+    base::Result<at::Tensor> decode(const at::Tensor& latents);
+
+    const AutoencoderConfig& config() const { return vae_.config(); }
+    const AutoencoderKL& vae() const { return vae_; }
+
+private:
+    LatentDecoder(AutoencoderKL vae, std::filesystem::path weights, at::TensorOptions options)
+        : vae_(std::move(vae)), weights_(std::move(weights)), options_(options)
+    {
+    }
+    base::Result<at::Tensor> decode_again(const at::Tensor& latents);
+
+    AutoencoderKL vae_;
+    std::filesystem::path weights_;
+    at::TensorOptions options_;         ///< of vae_
+    std::optional<AutoencoderKL> fp32_; ///< once it was needed
+};
+
+} // namespace sdfleet::pipeline

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "pipeline/latent_decoder.hpp"
+#include "pipeline/prompt_encoder.hpp"
+#include "pipeline/scheduler.hpp"
+#include "pipeline/unet_2d_condition.hpp"
+
+#include <filesystem>
+
+#include <ATen/core/Tensor.h>
+
+namespace sdfleet::pipeline {
+
+/// A model folder in memory: everything that a picture passes through, from text to pixels.
+struct PipelineParts {
+    at::TensorOptions options; ///< device and type of the weights and of all that flows between them
+    PromptEncoder prompts;
+    UNet2DConditionModel unet;
+    LatentDecoder vae;
+    SchedulerConfig scheduler;
+    FileRepairs repairs;                ///< what the scheduler's config needs with this family
+    bool zeros_without_negative_prompt; ///< no negative prompt at all is zeros, not an empty text
+
+    /// The family follows from the configs alone. Errors: ExitCode::bad_input, naming the file and what is wrong with it.
+    static base::Result<PipelineParts> load(const std::filesystem::path& folder, at::TensorOptions options);
+};
+
+} // namespace sdfleet::pipeline

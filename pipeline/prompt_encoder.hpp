@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "pipeline/clip_text_model.hpp"
+#include "pipeline/clip_tokenizer.hpp"
+
+#include <string>
+#include <vector>
+
+namespace sdfleet::pipeline {
+
+/// What a prompt becomes.
+struct TextConditioning {
+    at::Tensor embeds; ///< [1, L, D], D the widths of all text encoders together
+    at::Tensor pooled; ///< [1, P]; undefined unless the last encoder has a projection
+};
+
+/// Turns prompts into what the UNet is conditioned on, with one text encoder (Stable Diffusion 1 and 2: its last layer,
+/// normed) or two side by side (SDXL: the last layer but one of each, as it is).
+class PromptEncoder {
+public:
+    struct Encoder {
+        ClipTokenizer tokenizer;
+        ClipTextModel model;
+    };
+
+    /// One or two encoders, whose tokenizers give the same number of ids.
+    explicit PromptEncoder(std::vector<Encoder> encoders) : encoders_(std::move(encoders)) {}
+
+    /// `clip_skip`: how many layers more to leave out at the end, at most max_clip_skip().
+    TextConditioning encode(const std::string& prompt, int clip_skip = 0) const;
+
+    int max_clip_skip() const;
+
+    const std::vector<Encoder>& encoders() const { return encoders_; }
+
+private:
+    /// Layers that are left out without any clip_skip.
+    int always_skipped() const { return encoders_.size() > 1 ? 1 : 0; }
+
+    std::vector<Encoder> encoders_;
+};
+
+/// The conditioning of no prompt at all, where the model was trained with zeros for it.
+TextConditioning zeros_like(const TextConditioning& conditioning);
+
+} // namespace sdfleet::pipeline
