@@ -35,6 +35,7 @@ struct GenerateOptions {
     std::optional<int> height; ///< absent: the model's own
     std::optional<int> width;
     std::string scheduler;
+    std::string prompt_syntax = "plain";
     std::optional<int> clip_skip;
     std::string device = "auto";
     std::string dtype = "auto";
@@ -144,7 +145,12 @@ private:
 
 base::Result<void> draw(const GenerateOptions& options)
 {
-    const auto request = to_request(options);
+    auto request = to_request(options);
+    const auto syntax = pipeline::parse_prompt_syntax(options.prompt_syntax);
+    if (!syntax) {
+        return tl::unexpected(syntax.error());
+    }
+    request.prompt_syntax = *syntax;
     const auto dtype = pipeline::parse_dtype(options.dtype);
     if (!dtype) {
         return tl::unexpected(dtype.error());
@@ -200,6 +206,9 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
     command->add_option("--width", o->width, "Pixels, a multiple of 8 (default: the model's own)");
     command->add_option("--scheduler", o->scheduler,
                         pipeline::listed_scheduler_names() + " (default: the model's own)");
+    command->add_option("--prompt-syntax", o->prompt_syntax,
+                        "plain, or a1111: (emphasis:1.2), [less], BREAK, and prompts of any length")
+        ->capture_default_str();
     command->add_option("--clip-skip", o->clip_skip, "Layers that the text encoder leaves out at its end (default: 0)");
     command->add_option("--device", o->device, "auto, cpu or cuda:N")->capture_default_str();
     command->add_option("--dtype", o->dtype, "auto, fp32, fp16 or bf16")->capture_default_str();

@@ -88,6 +88,13 @@ void ClipTokenizer::encode_normalized(std::string_view text, std::vector<std::in
     });
 }
 
+std::vector<std::int64_t> ClipTokenizer::tokenize(std::string_view text) const
+{
+    std::vector<std::int64_t> ids;
+    encode_raw(text, ids);
+    return ids;
+}
+
 std::vector<std::int64_t> ClipTokenizer::encode(std::string_view text) const
 {
     std::vector<std::int64_t> ids{bos_};

@@ -22,6 +22,12 @@ public:
     /// Exactly max_length() ids: BOS, the text's ids (cut off to fit), EOS, padding. `text` is well-formed UTF-8.
     std::vector<std::int64_t> encode(std::string_view text) const;
 
+    /// The text's own ids, as many as there are.
+    std::vector<std::int64_t> tokenize(std::string_view text) const;
+
+    std::int64_t bos() const { return bos_; }
+    std::int64_t eos() const { return eos_; }
+    std::int64_t pad() const { return pad_; }
     std::int64_t max_length() const { return max_length_; }
     std::int64_t largest_id() const { return largest_id_; }
 

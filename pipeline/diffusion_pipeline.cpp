@@ -87,9 +87,10 @@ struct DiffusionPipeline::Parts : PipelineParts {
 
     /// Nothing without guidance: a distilled model is told how much of it instead.
     std::optional<TextConditioning> encode_negative(const PictureParameters& parameters,
-                                                    const TextConditioning& positive) const;
+                                                    const TextConditioning& positive, std::size_t chunks) const;
     base::Result<Picture> draw(const PictureParameters& parameters, Scheduler& steps,
                                const std::function<bool()>& step_done);
+    base::Result<void> check_prompt_lengths(const GenerateRequest& request) const;
     int side_multiple() const
     {
         // 8 whatever the autoencoder: what the published pipelines ask for.
@@ -98,13 +99,31 @@ struct DiffusionPipeline::Parts : PipelineParts {
 };
 
 std::optional<TextConditioning> DiffusionPipeline::Parts::encode_negative(const PictureParameters& parameters,
-                                                                          const TextConditioning& positive) const
+                                                                          const TextConditioning& positive,
+                                                                          std::size_t chunks) const
 {
     if (parameters.guidance_scale <= 1 || unet.config().time_cond_proj_dim > 0) {
         return std::nullopt;
     }
     // The published pipelines leave no layers out here, whatever clip_skip says.
-    return parameters.negative_prompt ? prompts.encode(*parameters.negative_prompt) : zeros_like(positive);
+    return parameters.negative_prompt
+               ? prompts.encode(*parameters.negative_prompt, {parameters.prompt_syntax, 0, chunks})
+               : zeros_like(positive);
+}
+
+base::Result<void> DiffusionPipeline::Parts::check_prompt_lengths(const GenerateRequest& request) const
+{
+    for (const auto* texts : {&request.prompts, &request.negative_prompts}) {
+        for (const std::string& text : *texts) {
+            const std::size_t chunks = prompts.count_chunks(text, request.prompt_syntax);
+            if (chunks > max_prompt_chunks) {
+                return base::fail(base::ExitCode::usage, "a prompt fills " + std::to_string(chunks) +
+                                                             " chunks of tokens; the limit is " +
+                                                             std::to_string(max_prompt_chunks));
+            }
+        }
+    }
+    return {};
 }
 
 base::Result<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& parameters, Scheduler& steps,
@@ -115,8 +134,12 @@ base::Result<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& pa
 
     // 1. text
     auto start = Clock::now();
-    const TextConditioning positive = prompts.encode(parameters.prompt, parameters.clip_skip.value_or(0));
-    const auto negative = encode_negative(parameters, positive);
+    const std::size_t chunks =
+        std::max(prompts.count_chunks(parameters.prompt, parameters.prompt_syntax),
+                 prompts.count_chunks(parameters.negative_prompt.value_or(""), parameters.prompt_syntax));
+    const TextConditioning positive =
+        prompts.encode(parameters.prompt, {parameters.prompt_syntax, parameters.clip_skip.value_or(0), chunks});
+    const auto negative = encode_negative(parameters, positive, chunks);
     const bool guided = negative.has_value();
     const UNetContext context = unet.encode_context(conditions_of(parameters, positive, negative));
     picture.prompt_embeds = first_row(positive.embeds);
@@ -221,9 +244,9 @@ base::Result<void> DiffusionPipeline::check(const GenerateRequest& request) cons
                                                      " allows at most " +
                                                      std::to_string(parts_->prompts.max_clip_skip()));
     }
-    return check_request(sized, parts_->side_multiple()).and_then([&] {
-        return calls_per_picture(request).map([](int) {});
-    });
+    return check_request(sized, parts_->side_multiple())
+        .and_then([&] { return parts_->check_prompt_lengths(request); })
+        .and_then([&] { return calls_per_picture(request).map([](int) {}); });
 }
 
 base::Result<int> DiffusionPipeline::calls_per_picture(const GenerateRequest& request) const
@@ -248,6 +271,7 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
     PictureParameters parameters;
     parameters.steps = request.num_inference_steps;
     parameters.guidance_scale = request.guidance_scale;
+    parameters.prompt_syntax = request.prompt_syntax;
     parameters.clip_skip = request.clip_skip;
     parameters.height = request.height.value_or(default_height());
     parameters.width = request.width.value_or(default_width());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "pipeline/prompt_syntax.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -19,6 +20,7 @@ struct GenerateRequest {
     double guidance_scale = 7.5; ///< at or below 1 the negative prompt has no say and the model runs half as often
     std::optional<int> height;   ///< pixels; what the model was trained on where absent
     std::optional<int> width;
+    PromptSyntax prompt_syntax = PromptSyntax::plain;
     std::optional<int> clip_skip; ///< layers that the text encoder leaves out at its end; absent: 0
     std::string scheduler;        ///< a name; empty: the model folder's own
 };

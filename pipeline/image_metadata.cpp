@@ -82,6 +82,9 @@ std::string replay_json(const PictureParameters& p)
     if (p.clip_skip) {
         replay["clip_skip"] = *p.clip_skip;
     }
+    if (p.prompt_syntax != PromptSyntax::plain) {
+        replay["prompt_syntax"] = prompt_syntax_name(p.prompt_syntax);
+    }
     return replay.dump();
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "pipeline/prompt_syntax.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +16,7 @@ struct PictureParameters {
     std::uint64_t seed = 0;
     int steps = 0;
     double guidance_scale = 0;
+    PromptSyntax prompt_syntax = PromptSyntax::plain;
     std::optional<int> clip_skip;
     int width = 0;         ///< pixels
     int height = 0;        ///< pixels

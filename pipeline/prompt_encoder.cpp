@@ -3,25 +3,76 @@
 
 #include <algorithm>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/mean.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 
 namespace sdfleet::pipeline {
 
-TextConditioning PromptEncoder::encode(const std::string& prompt, int clip_skip) const
+namespace {
+
+/// Multiplies each token's embedding by its weight and brings the mean of all numbers back to what it was.
+at::Tensor weighted(const at::Tensor& hidden, const std::vector<double>& weights)
+{
+    if (std::ranges::all_of(weights, [](double weight) { return weight == 1; })) {
+        return hidden;
+    }
+    const at::Tensor factors = at::tensor(weights).to(hidden.options()).unsqueeze(1);
+    const at::Tensor changed = hidden * factors;
+    return changed * (hidden.mean() / changed.mean());
+}
+
+at::Tensor joined(const std::vector<at::Tensor>& tensors, std::int64_t dimension)
+{
+    return tensors.size() == 1 ? tensors.front() : at::cat(tensors, dimension);
+}
+
+} // namespace
+
+TextConditioning PromptEncoder::encode(const std::string& prompt, const PromptReading& reading) const
 {
     TextConditioning conditioning;
     std::vector<at::Tensor> embeds;
-    const TextLayer layer{clip_skip + always_skipped(), encoders_.size() == 1};
-    for (const auto& [tokenizer, model] : encoders_) {
-        const auto ids = at::tensor(tokenizer.encode(prompt), at::TensorOptions().dtype(at::kLong)).unsqueeze(0);
-        TextOutput output = model.forward(ids.to(model.device()), layer);
-        embeds.push_back(std::move(output.hidden));
-        conditioning.pooled = std::move(output.pooled);
+    const TextLayer layer{reading.clip_skip + always_skipped(), encoders_.size() == 1};
+    for (const Encoder& encoder : encoders_) {
+        std::vector<PromptChunk> chunks = chunks_of(encoder, prompt, reading.syntax);
+        const auto empty = chunks_of(encoder, "", reading.syntax).front();
+        chunks.resize(std::max(chunks.size(), reading.chunks), empty);
+        std::vector<at::Tensor> hidden;
+        for (const PromptChunk& chunk : chunks) {
+            const auto ids = at::tensor(chunk.ids, at::TensorOptions().dtype(at::kLong)).unsqueeze(0);
+            TextOutput output = encoder.model.forward(ids.to(encoder.model.device()), layer);
+            if (hidden.empty()) {
+                conditioning.pooled = std::move(output.pooled);
+            }
+            hidden.push_back(weighted(output.hidden, chunk.weights));
+        }
+        embeds.push_back(joined(hidden, 1));
     }
-    conditioning.embeds = embeds.size() == 1 ? embeds.front() : at::cat(embeds, -1);
+    conditioning.embeds = joined(embeds, -1);
     return conditioning;
+}
+
+std::vector<PromptChunk> PromptEncoder::chunks_of(const Encoder& encoder, const std::string& prompt,
+                                                  PromptSyntax syntax) const
+{
+    if (syntax == PromptSyntax::a1111) {
+        return chunk_prompt(parse_attention_syntax(prompt), encoder.tokenizer);
+    }
+    PromptChunk chunk{encoder.tokenizer.encode(prompt), {}};
+    chunk.weights.assign(chunk.ids.size(), 1);
+    return {std::move(chunk)};
+}
+
+std::size_t PromptEncoder::count_chunks(const std::string& prompt, PromptSyntax syntax) const
+{
+    std::size_t most = 1;
+    for (const Encoder& encoder : encoders_) {
+        most = std::max(most, chunks_of(encoder, prompt, syntax).size());
+    }
+    return most;
 }
 
 int PromptEncoder::max_clip_skip() const

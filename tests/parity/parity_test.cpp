@@ -175,3 +175,37 @@ TEST_CASE("the model refuses what it cannot draw before it draws anything")
     request.num_inference_steps = 1000; // beyond the trained timesteps with this folder's steps_offset
     CHECK(model().check(request).error().code == base::ExitCode::usage);
 }
+
+TEST_CASE("a short prompt without brackets is the same picture in both syntaxes, and emphasis changes it")
+{
+    auto request = quick_request({"a red circle"});
+    const auto plain = draw_one(request);
+    request.prompt_syntax = pipeline::PromptSyntax::a1111;
+    CHECK(draw_one(request).rgb == plain.rgb);
+    request.prompts = {"a (red:1.4) circle"};
+    const auto emphasised = draw_one(request);
+    CHECK(emphasised.prompt_embeds.shape == plain.prompt_embeds.shape);
+    CHECK(emphasised.latents.values != plain.latents.values);
+}
+
+TEST_CASE("a prompt beyond the text encoder's length goes on in further chunks, and the negative prompt is as long")
+{
+    std::string text = "a red circle";
+    for (int i = 0; i < 40; ++i) {
+        text += " and a blue square";
+    }
+    auto request = quick_request({text});
+    CHECK(draw_one(request).prompt_embeds.shape == std::vector<std::int64_t>{32, 64});
+    request.prompt_syntax = pipeline::PromptSyntax::a1111;
+    const auto picture = draw_one(request);
+    CHECK(picture.prompt_embeds.shape.at(0) == 32 * 6);
+    CHECK(picture.negative_prompt_embeds.shape == picture.prompt_embeds.shape);
+    request.prompts = {std::string("a") + [] {
+        std::string breaks;
+        for (int i = 0; i < 40; ++i) {
+            breaks += " BREAK";
+        }
+        return breaks;
+    }()};
+    CHECK(model().check(request).error().code == base::ExitCode::usage);
+}
