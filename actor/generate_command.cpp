@@ -9,6 +9,7 @@
 #include "pipeline/scheduler_names.hpp"
 #include "pipeline/tensor_dump.hpp"
 
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -118,7 +119,7 @@ private:
         const auto& timings = picture.timings;
         const double ms = timings.text_ms + timings.denoise_ms + timings.decode_ms;
         if (!options_.json) {
-            std::cout << path.string() << "  " << static_cast<int>(ms + 0.5) << " ms  " << picture.parameters.prompt
+            std::cout << path.string() << "  " << std::lround(ms) << " ms  " << picture.parameters.prompt
                       << std::endl;
             return;
         }
