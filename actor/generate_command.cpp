@@ -119,8 +119,7 @@ private:
         const auto& timings = picture.timings;
         const double ms = timings.text_ms + timings.denoise_ms + timings.decode_ms;
         if (!options_.json) {
-            std::cout << path.string() << "  " << std::lround(ms) << " ms  " << picture.parameters.prompt
-                      << std::endl;
+            std::cout << path.string() << "  " << std::lround(ms) << " ms  " << picture.parameters.prompt << std::endl;
             return;
         }
         pictures_.push_back({{"index", index},
