@@ -11,82 +11,6 @@ namespace sdfleet::pipeline {
 
 namespace {
 
-/// A step is a weighted sum: of the sample, of the newest output D0, of the estimates D1 and D2 of the outputs' first and
-/// second derivative in lambda, and of fresh noise.
-struct Weights {
-    at::Tensor sample;
-    at::Tensor d0;
-    at::Tensor d1_midpoint;
-    at::Tensor d1_heun; ///< and of the third order
-    at::Tensor d2;
-    at::Tensor noise;
-};
-
-Weights dpmsolver(const NoiseLevel& from, const NoiseLevel& to, const at::Tensor& h)
-{
-    const at::Tensor grown = h.exp() - 1.0;
-    const at::Tensor d0 = -(to.sigma * grown);
-    return {to.alpha / from.alpha,
-            d0,
-            0.5 * d0,
-            -(to.sigma * (grown / h - 1.0)),
-            -(to.sigma * ((grown - h) / (h * h) - 0.5)),
-            {}};
-}
-
-Weights dpmsolver_pp(const NoiseLevel& from, const NoiseLevel& to, const at::Tensor& h)
-{
-    const at::Tensor shrunk = (-h).exp() - 1.0;
-    const at::Tensor d0 = -(to.alpha * shrunk);
-    return {to.sigma / from.sigma,
-            d0,
-            0.5 * d0,
-            to.alpha * (shrunk / h + 1.0),
-            -(to.alpha * ((shrunk + h) / (h * h) - 0.5)),
-            {}};
-}
-
-Weights sde_dpmsolver(const NoiseLevel& from, const NoiseLevel& to, const at::Tensor& h)
-{
-    const at::Tensor grown = h.exp() - 1.0;
-    const at::Tensor d0 = -2.0 * (to.sigma * grown);
-    return {to.alpha / from.alpha,
-            d0,
-            0.5 * d0,
-            -2.0 * (to.sigma * (grown / h - 1.0)),
-            {},
-            to.sigma * ((2 * h).exp() - 1.0).sqrt()};
-}
-
-Weights sde_dpmsolver_pp(const NoiseLevel& from, const NoiseLevel& to, const at::Tensor& h)
-{
-    const at::Tensor lost = 1.0 - (-2.0 * h).exp();
-    const at::Tensor twice = 2.0 * h;
-    const at::Tensor d0 = to.alpha * lost;
-    return {to.sigma / from.sigma * (-h).exp(),
-            d0,
-            0.5 * d0,
-            to.alpha * (lost / -twice + 1.0),
-            to.alpha * ((lost - twice) / (twice * twice) - 0.5),
-            to.sigma * lost.sqrt()};
-}
-
-Weights weights(DpmAlgorithm algorithm, const NoiseLevel& from, const NoiseLevel& to)
-{
-    const at::Tensor h = to.lambda - from.lambda;
-    switch (algorithm) {
-    case DpmAlgorithm::dpmsolver:
-        return dpmsolver(from, to, h);
-    case DpmAlgorithm::sde_dpmsolver:
-        return sde_dpmsolver(from, to, h);
-    case DpmAlgorithm::sde_dpmsolver_pp:
-        return sde_dpmsolver_pp(from, to, h);
-    case DpmAlgorithm::dpmsolver_pp:
-        break;
-    }
-    return dpmsolver_pp(from, to, h);
-}
-
 bool solves_for_noise(DpmAlgorithm algorithm)
 {
     return algorithm == DpmAlgorithm::dpmsolver || algorithm == DpmAlgorithm::sde_dpmsolver;
@@ -127,6 +51,9 @@ base::Result<DpmppConfig> DpmppConfig::read(ConfigReader& reader)
     }
     if (config.algorithm == DpmAlgorithm::sde_dpmsolver && config.multistep.solver_order == 3) {
         reader.problem("'algorithm_type' sde-dpmsolver has no 'solver_order' 3");
+    }
+    if (config.used_timesteps() == 0) {
+        reader.problem("'lambda_min_clipped' leaves no timestep");
     }
     return reader.finish_tolerantly().map([&] { return config; });
 }
@@ -206,7 +133,7 @@ at::Tensor DpmppScheduler::step(const at::Tensor& prediction, std::size_t index,
     const at::Tensor output = converted(prediction, index, sample);
     remember(output);
     const NoiseLevel to = level(index + 1);
-    const Weights weight = weights(algorithm_, from, to);
+    const DpmWeights weight = dpm_weights(algorithm_, from, to);
     const int order = order_of(index);
 
     at::Tensor next = weight.sample * sample.to(at::kFloat) + weight.d0 * output;

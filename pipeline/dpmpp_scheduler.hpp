@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "pipeline/dpm_weights.hpp"
 #include "pipeline/multistep_scheduler.hpp"
 
 #include <optional>
 
 namespace sdfleet::pipeline {
-
-/// dpmsolver solves for the noise, dpmsolver++ for the picture; the sde kinds add fresh noise in every step.
-enum class DpmAlgorithm { dpmsolver, dpmsolver_pp, sde_dpmsolver, sde_dpmsolver_pp };
 
 struct DpmppConfig {
     MultistepConfig multistep;

@@ -126,6 +126,9 @@ std::vector<double> beta_sigmas(double low, double high, int steps)
 
 std::vector<double> timesteps_of(const std::vector<double>& sigmas, const std::vector<float>& trained)
 {
+    if (trained.size() < 2) {
+        return std::vector<double>(sigmas.size(), 0.0); // nothing to interpolate between
+    }
     std::vector<float> logs;
     std::transform(trained.begin(), trained.end(), std::back_inserter(logs), [](float s) { return std::log(s); });
     std::vector<double> timesteps;

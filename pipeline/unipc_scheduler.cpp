@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/einsum.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/linalg_solve.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/stack.h>
@@ -15,8 +17,7 @@ namespace {
 
 /// The weights rho of the differences, from the order conditions R rho = b: `ratios` are the differences' places in
 /// lambda, in units of the step hh; `scale` is B(h).
-std::vector<at::Tensor> solve_weights(const std::vector<at::Tensor>& ratios, const at::Tensor& hh,
-                                      const at::Tensor& scale)
+at::Tensor solve_weights(const std::vector<at::Tensor>& ratios, const at::Tensor& hh, const at::Tensor& scale)
 {
     const at::Tensor places = at::stack(ratios);
     std::vector<at::Tensor> rows;
@@ -29,7 +30,7 @@ std::vector<at::Tensor> solve_weights(const std::vector<at::Tensor>& ratios, con
         factorial *= static_cast<double>(i + 2);
         phi = phi / hh - 1 / factorial;
     }
-    return at::linalg_solve(at::stack(rows), at::stack(right)).unbind();
+    return at::linalg_solve(at::stack(rows), at::stack(right));
 }
 
 } // namespace
@@ -42,7 +43,9 @@ base::Result<UniPcConfig> UniPcConfig::read(ConfigReader& reader)
     // The last three are other classes' and mean bh2 here.
     config.bh1 = reader.choice("solver_type", "bh2", {"bh1", "bh2", "midpoint", "heun", "logrho"}) == "bh1";
     for (const double index : reader.numbers("disable_corrector")) {
-        config.disable_corrector.insert(static_cast<std::int64_t>(index));
+        if (index >= 0 && index < static_cast<double>(config.multistep.schedule.num_train_timesteps)) {
+            config.disable_corrector.insert(static_cast<std::int64_t>(index)); // others name no step
+        }
     }
     reader.only("solver_p");
     reader.only("shift_terminal");
@@ -125,23 +128,25 @@ at::Tensor UniPcScheduler::advance(const at::Tensor& sample, std::size_t from, i
         ratios.push_back((level(from - static_cast<std::size_t>(k)).lambda - start.lambda) / h);
         differences.push_back((output(static_cast<std::size_t>(k)) - newest) / ratios.back());
     }
-    if (output_there.defined()) {
+    const bool corrects = output_there.defined();
+    if (corrects) {
         ratios.push_back(at::ones_like(h));
-        differences.push_back(output_there - newest);
     }
-    const at::Tensor first_order = predicts_original_ ? end.sigma / start.sigma * sample - end.alpha * phi * newest
-                                                      : end.alpha / start.alpha * sample - end.sigma * phi * newest;
-    if (differences.empty()) {
+    at::Tensor first_order = predicts_original_ ? end.sigma / start.sigma * sample - end.alpha * phi * newest
+                                                : end.alpha / start.alpha * sample - end.sigma * phi * newest;
+    if (ratios.empty()) {
         return first_order;
     }
     // One difference has the weight 1/2, whatever its place.
-    std::vector<at::Tensor> weights{at::ones_like(h) * 0.5};
-    if (differences.size() > 1) {
-        weights = solve_weights(ratios, hh, scale);
+    const at::Tensor weights =
+        (ratios.size() == 1 ? at::full({1}, 0.5) : solve_weights(ratios, hh, scale)).to(sample.options());
+    at::Tensor sum;
+    if (!differences.empty()) {
+        sum = at::einsum("k,bk...->b...", {weights.slice(0, 0, order - 1), at::stack(differences, 1)});
     }
-    at::Tensor sum = weights[0].to(sample.scalar_type()) * differences[0];
-    for (std::size_t k = 1; k < differences.size(); ++k) {
-        sum = sum + weights[k].to(sample.scalar_type()) * differences[k];
+    if (corrects) {
+        const at::Tensor last = weights[-1] * (output_there - newest);
+        sum = sum.defined() ? sum + last : last;
     }
     const at::Tensor& share = predicts_original_ ? end.alpha : end.sigma;
     return first_order - share * scale * sum;

@@ -273,6 +273,7 @@ TEST_CASE("a bad scheduler config is refused with the key at fault")
         return config;
     };
     check(dpm({{"variance_type", "learned_range"}}), "variance_type");
+    check(dpm({{"lambda_min_clipped", 100}, {"timestep_spacing", "trailing"}}), "lambda_min_clipped");
     check(dpm({{"algorithm_type", "dpmsolver"}}), "final_sigmas_type");
     check(dpm({{"algorithm_type", "sde-dpmsolver"}, {"final_sigmas_type", "sigma_min"}, {"solver_order", 3}}),
           "solver_order");
@@ -286,6 +287,18 @@ TEST_CASE("a bad scheduler config is refused with the key at fault")
     check(unipc({{"lower_order_final", false}}), "lower_order_final");
     check({{"_class_name", "LCMScheduler"}, {"original_inference_steps", 2000}}, "original_inference_steps");
     check(json::object(), "unknown scheduler class");
+}
+
+TEST_CASE("absurd but readable values do no harm")
+{
+    const auto tiny = read({{"_class_name", "EulerDiscreteScheduler"}, {"trained_betas", {0.5, 0.6}}});
+    for (const std::string& name : pipeline::scheduler_names()) {
+        tiny.make(name, 1);
+        CHECK(tiny.make(name, 1000000).error().code == base::ExitCode::usage);
+    }
+    CHECK((*tiny.make("dpmpp_2m_karras", 1))->timesteps() == std::vector<double>{1});
+    const auto corrector = read({{"_class_name", "UniPCMultistepScheduler"}, {"disable_corrector", {-1, 1e300}}});
+    CHECK(corrector.make("", 4));
 }
 
 TEST_CASE("keys of other classes, private keys and nulls are let pass")
