@@ -9,6 +9,7 @@
 #include "pipeline/scheduler_names.hpp"
 #include "pipeline/tensor_dump.hpp"
 
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -123,8 +124,7 @@ private:
         const auto& timings = picture.timings;
         const double ms = timings.text_ms + timings.denoise_ms + timings.decode_ms;
         if (!options_.json) {
-            std::cout << path.string() << "  " << static_cast<int>(ms + 0.5) << " ms  " << picture.parameters.prompt
-                      << std::endl;
+            std::cout << path.string() << "  " << std::lround(ms) << " ms  " << picture.parameters.prompt << std::endl;
             return;
         }
         pictures_.push_back({{"index", index},

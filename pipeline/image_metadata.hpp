@@ -16,13 +16,12 @@ struct PictureParameters {
     std::uint64_t seed = 0;
     int steps = 0;
     double guidance_scale = 0;
-    PromptSyntax prompt_syntax = PromptSyntax::plain;
-    std::optional<int> clip_skip;
     int width = 0;         ///< pixels
     int height = 0;        ///< pixels
     std::string scheduler; ///< "euler", ...
     std::string model_name;
-    std::string dtype; ///< "fp32", ...
+    std::string dtype;                           ///< "fp32", ...
+    std::optional<int> clip_skip = std::nullopt; ///< of the text encoder
 
     bool operator==(const PictureParameters&) const = default;
 };

@@ -66,7 +66,7 @@ at::Tensor LcmScheduler::step(const at::Tensor& prediction, std::size_t index, c
     const at::Tensor scaled = at::scalar_tensor(timesteps_[index]) * config_.timestep_scaling;
     const at::Tensor skip = data_variance / (scaled * scaled + data_variance);
     const at::Tensor out = scaled / (scaled * scaled + data_variance).sqrt();
-    const at::Tensor denoised = out * config_.limits.apply(original) + skip * sample;
+    at::Tensor denoised = out * config_.limits.apply(original) + skip * sample;
     if (index + 1 == timesteps_.size()) {
         return denoised;
     }

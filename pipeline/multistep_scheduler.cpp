@@ -46,8 +46,9 @@ std::vector<double> MultistepConfig::spaced_timesteps(int steps, std::int64_t us
         timesteps.erase(timesteps.begin());
         std::reverse(timesteps.begin(), timesteps.end());
     } else if (schedule.spacing == TimestepSpacing::leading) {
+        const std::int64_t stride = used / (steps + 1);
         for (std::int64_t i = steps; i > 0; --i) {
-            timesteps.push_back(static_cast<double>(i * (used / (steps + 1)) + schedule.steps_offset));
+            timesteps.push_back(static_cast<double>(i * stride + schedule.steps_offset));
         }
     } else {
         timesteps = schedule.trailing_timesteps(steps, used);

@@ -110,6 +110,7 @@ std::vector<double> NoiseSchedule::spaced_timesteps(int steps, bool whole) const
         return trailing_timesteps(steps, num_train_timesteps);
     }
     const auto last = static_cast<double>(num_train_timesteps - 1);
+    const std::int64_t whole_stride = num_train_timesteps / steps;
     std::vector<double> timesteps;
     for (int i = 0; i < steps; ++i) {
         double t = 0;
@@ -118,7 +119,7 @@ std::vector<double> NoiseSchedule::spaced_timesteps(int steps, bool whole) const
             t = i == steps - 1 && steps > 1 ? last : i * stride;
             t = whole ? round_even(t) : static_cast<double>(static_cast<float>(t));
         } else {
-            t = static_cast<double>(i * (num_train_timesteps / steps) + steps_offset);
+            t = static_cast<double>(i * whole_stride + steps_offset);
         }
         timesteps.push_back(t);
     }

@@ -38,7 +38,7 @@ public:
 
     /// With PromptSyntax::a1111 the weights multiply the embeddings, whose mean over each chunk is then restored; a long
     /// prompt's chunks stand one behind the other along L, and the pooled output is that of the first.
-    TextConditioning encode(const std::string& prompt, const PromptReading& reading) const;
+    TextConditioning encode(const std::string& prompt, const PromptReading& reading = {}) const;
 
     /// How many chunks the prompt fills; always 1 with PromptSyntax::plain.
     std::size_t count_chunks(const std::string& prompt, PromptSyntax syntax) const;

@@ -132,8 +132,8 @@ at::Tensor UniPcScheduler::advance(const at::Tensor& sample, std::size_t from, i
     if (corrects) {
         ratios.push_back(at::ones_like(h));
     }
-    const at::Tensor first_order = predicts_original_ ? end.sigma / start.sigma * sample - end.alpha * phi * newest
-                                                      : end.alpha / start.alpha * sample - end.sigma * phi * newest;
+    at::Tensor first_order = predicts_original_ ? end.sigma / start.sigma * sample - end.alpha * phi * newest
+                                                : end.alpha / start.alpha * sample - end.sigma * phi * newest;
     if (ratios.empty()) {
         return first_order;
     }

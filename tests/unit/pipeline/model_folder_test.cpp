@@ -20,6 +20,7 @@ void check_refused(const std::filesystem::path& folder, const std::string& file,
     CHECK(loaded.error().message.find('\n') == std::string::npos);
 }
 
+const std::filesystem::path golden_folder = SDFLEET_SOURCE_DIR "/tests/parity/golden";
 const std::string unet_weights = "unet/diffusion_pytorch_model.safetensors";
 
 } // namespace
@@ -130,6 +131,60 @@ TEST_CASE("configs that this version cannot follow are refused with the key")
         "tokenizer/tokenizer_config.json", [](json& c) { c.erase("model_max_length"); }, "model_max_length");
     refused_after(
         "tokenizer/tokenizer_config.json", [](json& c) { c["tokenizer_class"] = "T5Tokenizer"; }, "T5Tokenizer");
+}
+
+TEST_CASE("what makes a family must be there, of a class that is known, and fit together")
+{
+    const auto refused_after = [](const std::string& family, const std::string& file, auto change,
+                                  const std::string& what) {
+        const test::TempModel model(golden_folder / family / "model");
+        model.edit(file, change);
+        check_refused(model.path(), "", what);
+    };
+    const std::string index = "model_index.json";
+    const std::string unet = "unet/config.json";
+    refused_after(
+        "sdxl", index, [](json& c) { c["text_encoder_2"][1] = "CLIPTextModel"; },
+        "'text_encoder_2' is of class CLIPTextModel");
+    refused_after(
+        "sdxl", index,
+        [](json& c) {
+            c["tokenizer_2"] = {nullptr, nullptr};
+        },
+        "names no 'tokenizer_2'");
+    refused_after(
+        "sdxl", index, [](json& c) { c["add_watermarker"] = true; }, "add_watermarker");
+    refused_after(
+        "sdxl", index, [](json& c) { c["requires_aesthetics_score"] = true; }, "requires_aesthetics_score");
+    refused_after(
+        "sdxl", index, [](json& c) { c["_class_name"] = "StableDiffusionPipeline"; }, "force_zeros_for_empty_prompt");
+    refused_after(
+        "sd2", index, [](json& c) { c["_class_name"] = "LatentConsistencyModelPipeline"; }, "time_cond_proj_dim");
+    refused_after(
+        "sdxl", unet, [](json& c) { c["addition_embed_type"] = "image"; }, "'addition_embed_type' is 'image'");
+    refused_after(
+        "sdxl", unet, [](json& c) { c["addition_embed_type"] = nullptr; }, "text_time");
+    refused_after(
+        "sdxl", unet, [](json& c) { c.erase("addition_time_embed_dim"); }, "'addition_time_embed_dim' is missing");
+    refused_after(
+        "sdxl", unet, [](json& c) { c["addition_time_embed_dim"] = 4; }, "projection_class_embeddings_input_dim");
+    refused_after(
+        "sdxl", "text_encoder_2/config.json", [](json& c) { c["projection_dim"] = 48; }, "projection_dim");
+    refused_after(
+        "sdxl", "tokenizer_2/tokenizer_config.json", [](json& c) { c["model_max_length"] = 32; },
+        "the two tokenizers differ");
+    refused_after(
+        "lcm", unet, [](json& c) { c["time_cond_proj_dim"] = 8; }, "time_embedding.cond_proj.weight");
+}
+
+TEST_CASE("SDXL's second tokenizer and text encoder are missed by name")
+{
+    for (const char* file :
+         {"tokenizer_2/tokenizer_config.json", "text_encoder_2/config.json", "text_encoder_2/model.safetensors"}) {
+        const test::TempModel model(golden_folder / "sdxl" / "model");
+        model.remove(file);
+        check_refused(model.path(), file, "");
+    }
 }
 
 TEST_CASE("a config that is not JSON is refused")

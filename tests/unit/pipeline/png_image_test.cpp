@@ -65,6 +65,25 @@ TEST_CASE("the parameters text is what image tools parse")
                StartsWith("a red circle\nNegative prompt: blur\nSteps: 20") && ContainsSubstring("Model: \"a, b\""));
 }
 
+TEST_CASE("clip skip stands in both texts, in the one counted from 1 as image tools do")
+{
+    PictureParameters parameters = example();
+    parameters.clip_skip = 1;
+    CHECK_THAT(pipeline::parameters_text(parameters), ContainsSubstring("Size: 2x1, Clip skip: 2, Model"));
+    CHECK(nlohmann::json::parse(pipeline::replay_json(parameters))["clip_skip"] == 1);
+    parameters.clip_skip.reset();
+    CHECK_FALSE(nlohmann::json::parse(pipeline::replay_json(parameters)).contains("clip_skip"));
+}
+
+TEST_CASE("no negative prompt at all is not an empty one")
+{
+    PictureParameters parameters = example();
+    CHECK(nlohmann::json::parse(pipeline::replay_json(parameters))["negative_prompt"] == "");
+    parameters.negative_prompt.reset();
+    CHECK(nlohmann::json::parse(pipeline::replay_json(parameters))["negative_prompt"].is_null());
+    CHECK(pipeline::parameters_text(parameters) == pipeline::parameters_text(example()));
+}
+
 TEST_CASE("a PNG holds the pixels and both texts")
 {
     const auto decoded = decode(encode(example()));

@@ -11,16 +11,18 @@
 
 namespace sdfleet::test {
 
-/// A copy of models/tiny-shapes that a test may damage; removed at the end.
+/// A copy of a model folder that a test may damage, models/tiny-shapes unless it says otherwise; removed at the end.
 class TempModel {
 public:
-    TempModel()
+    explicit TempModel(const std::filesystem::path& source = SDFLEET_SOURCE_DIR "/models/tiny-shapes")
     {
         std::string pattern = (std::filesystem::temp_directory_path() / "sdfleet-model-XXXXXX").string();
         root_ = ::mkdtemp(pattern.data());
-        for (const char* part : {"model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae"}) {
-            std::filesystem::copy(std::filesystem::path(SDFLEET_SOURCE_DIR "/models/tiny-shapes") / part, root_ / part,
-                                  std::filesystem::copy_options::recursive);
+        for (const char* part : {"model_index.json", "scheduler", "text_encoder", "text_encoder_2", "tokenizer",
+                                 "tokenizer_2", "unet", "vae"}) {
+            if (std::filesystem::exists(source / part)) {
+                std::filesystem::copy(source / part, root_ / part, std::filesystem::copy_options::recursive);
+            }
         }
     }
     TempModel(const TempModel&) = delete;
