@@ -22,6 +22,7 @@ struct PictureParameters {
     std::string model_name;
     std::string dtype;                           ///< "fp32", ...
     std::optional<int> clip_skip = std::nullopt; ///< of the text encoder
+    PromptSyntax prompt_syntax = PromptSyntax::plain;
 
     bool operator==(const PictureParameters&) const = default;
 };
