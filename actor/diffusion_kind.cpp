@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actor/diffusion_kind.hpp"
 
+#include "pipeline/not_finite.hpp"
 #include "pipeline/png_image.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -23,8 +23,8 @@ pipeline::GenerateRequest to_request(const proto::DiffusionParameters& parameter
     };
     pipeline::GenerateRequest request;
     request.prompts = {item.prompt};
-    if (!parameters.negative_prompt.empty()) { // the wire knows no other way to say that there is none
-        request.negative_prompts = {parameters.negative_prompt};
+    if (parameters.negative_prompt) {
+        request.negative_prompts = {*parameters.negative_prompt};
     }
     request.seeds = {item.seed};
     request.num_inference_steps = static_cast<int>(parameters.num_inference_steps);
@@ -32,6 +32,11 @@ pipeline::GenerateRequest to_request(const proto::DiffusionParameters& parameter
     request.height = side(parameters.height);
     request.width = side(parameters.width);
     request.scheduler = parameters.scheduler;
+    request.prompt_syntax = parameters.prompt_syntax == proto::PromptSyntax::a1111 ? pipeline::PromptSyntax::a1111
+                                                                                   : pipeline::PromptSyntax::plain;
+    if (parameters.clip_skip > 0) {
+        request.clip_skip = static_cast<int>(parameters.clip_skip);
+    }
     return request;
 }
 
@@ -48,6 +53,9 @@ Failure to_failure(const base::Error& error)
     default:
         break;
     }
+    if (error.message.find(pipeline::not_finite_words) != std::string::npos) {
+        return {FailureReason::not_finite, error.message};
+    }
     // LibTorch has no exception of its own for this: the allocator's text is all there is.
     const bool is_memory = error.message.find("allocate memory") != std::string::npos ||
                            error.message.find("out of memory") != std::string::npos ||
@@ -57,9 +65,6 @@ Failure to_failure(const base::Error& error)
 
 Outcome to_product(const pipeline::Picture& picture)
 {
-    if (!std::ranges::all_of(picture.latents.values, [](float value) { return std::isfinite(value); })) {
-        return tl::unexpected(Failure{FailureReason::not_finite, "the model computed values that are not numbers"});
-    }
     auto png = pipeline::encode_picture_png(picture.rgb, picture.parameters);
     if (!png) {
         return tl::unexpected(to_failure(png.error()));

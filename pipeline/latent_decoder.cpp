@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/latent_decoder.hpp"
 
+#include "pipeline/not_finite.hpp"
+
 #include <ATen/ops/isfinite.h>
 
 namespace sdfleet::pipeline {
@@ -15,7 +17,7 @@ bool all_finite(const at::Tensor& tensor)
 base::Result<at::Tensor> not_finite(const char* what)
 {
     return base::fail(base::ExitCode::failed,
-                      std::string(what) + ": it has NaN or infinite values, so there is no picture to write");
+                      std::string(what) + ": " + std::string(not_finite_words) + ", so there is no picture to write");
 }
 
 } // namespace

@@ -26,8 +26,12 @@ std::optional<std::string> find_fault_in(const DiffusionParameters& parameters)
     if (!std::isfinite(parameters.guidance_scale)) {
         return "guidance scale must be a finite number";
     }
-    if (parameters.negative_prompt.size() > max_prompt_bytes) {
+    if (parameters.negative_prompt && parameters.negative_prompt->size() > max_prompt_bytes) {
         return "the negative prompt is longer than " + std::to_string(max_prompt_bytes) + " bytes";
+    }
+    if (parameters.clip_skip > max_clip_skip) {
+        return "clip skip must be 0 to " + std::to_string(max_clip_skip) + ", not " +
+               std::to_string(parameters.clip_skip);
     }
     if (const auto fault = find_fault_in_side("height", parameters.height)) {
         return fault;

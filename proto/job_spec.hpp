@@ -15,19 +15,33 @@ constexpr std::size_t max_prompt_bytes = 10'000;
 constexpr std::size_t max_items_per_job = 100'000;
 constexpr std::uint32_t max_image_side = 4096;
 constexpr std::uint32_t max_inference_steps = 1000;
+constexpr std::uint32_t max_clip_skip = 100;
 constexpr std::uint32_t max_echo_bytes = 8 * 1024 * 1024;
+
+/// How the texts of prompts are read.
+enum class PromptSyntax : std::uint8_t {
+    plain = 0, ///< every sign means itself; what exceeds the text encoder's length is cut off
+    a1111 = 1  ///< (emphasis:1.2), [less of it], BREAK, and any length
+};
+constexpr PromptSyntax last_enumerator(PromptSyntax)
+{
+    return PromptSyntax::a1111;
+}
 
 /// What all pictures of a job share. Names are those of diffusers' StableDiffusionPipeline.__call__.
 struct DiffusionParameters {
-    std::string negative_prompt;
+    std::optional<std::string> negative_prompt; ///< absent and "" are not the same to every model (SDXL)
     std::uint32_t num_inference_steps = 50;
     double guidance_scale = 7.5;
     std::uint32_t height = 0; ///< pixels; 0 = the model's own
     std::uint32_t width = 0;  ///< pixels; 0 = the model's own
     std::string scheduler;    ///< empty = the model folder's own
+    PromptSyntax prompt_syntax = PromptSyntax::plain;
+    std::uint32_t clip_skip = 0; ///< layers that the text encoder leaves out at its end
 
     bool operator==(const DiffusionParameters&) const = default;
-    MSGPACK_DEFINE_MAP(negative_prompt, num_inference_steps, guidance_scale, height, width, scheduler)
+    MSGPACK_DEFINE_MAP(negative_prompt, num_inference_steps, guidance_scale, height, width, scheduler, prompt_syntax,
+                       clip_skip)
 };
 
 /// Gives back each item's prompt as its result after a delay: for tests and benchmarks of the runtime.

@@ -40,7 +40,7 @@ base::Result<proto::Parameters> make_parameters(const JobOptions& options)
     if (options.echo_delay_ms) {
         return proto::Parameters{proto::EchoParameters{*options.echo_delay_ms, options.echo_bytes}};
     }
-    if (!base::is_utf8(options.negative_prompt)) {
+    if (options.negative_prompt && !base::is_utf8(*options.negative_prompt)) {
         return usage("--negative-prompt: this is not UTF-8");
     }
     proto::DiffusionParameters parameters;
@@ -48,6 +48,9 @@ base::Result<proto::Parameters> make_parameters(const JobOptions& options)
     parameters.num_inference_steps = options.steps;
     parameters.guidance_scale = options.guidance_scale;
     parameters.scheduler = options.scheduler;
+    parameters.prompt_syntax =
+        options.prompt_syntax == "a1111" ? proto::PromptSyntax::a1111 : proto::PromptSyntax::plain;
+    parameters.clip_skip = options.clip_skip;
     if (auto sized = set_size(options.size, parameters); !sized) {
         return tl::unexpected(sized.error());
     }
@@ -96,6 +99,13 @@ void add_job_options(CLI::App& command, JobOptions& o)
     command.add_option("--scheduler", o.scheduler, "How to denoise (default: the model folder's own)")
         ->check(CLI::IsMember(std::vector<std::string>(scheduler_names.begin(), scheduler_names.end())));
     command.add_option("--negative-prompt", o.negative_prompt, "What the pictures should not show");
+    command
+        .add_option("--prompt-syntax", o.prompt_syntax,
+                    "plain, or a1111: (emphasis:1.2), [less], BREAK, and prompts of any length")
+        ->check(CLI::IsMember({"plain", "a1111"}))
+        ->capture_default_str();
+    command.add_option("--clip-skip", o.clip_skip, "Layers that the text encoder leaves out at its end")
+        ->capture_default_str();
     command
         .add_option("--split", o.split,
                     "pull: a free actor takes the next prompt; contiguous: equal shares in order; rank: each prompt "

@@ -29,7 +29,9 @@ struct JobOptions {
     double guidance_scale = proto::DiffusionParameters{}.guidance_scale;
     std::string size; ///< "WxH"; empty = the model's own
     std::string scheduler;
-    std::string negative_prompt;
+    std::optional<std::string> negative_prompt;
+    std::string prompt_syntax = "plain";
+    std::uint32_t clip_skip = 0;
     std::string split = "pull";
     std::optional<std::uint32_t> echo_delay_ms; ///< an echo job when set
     std::uint32_t echo_bytes = 0;

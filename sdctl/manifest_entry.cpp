@@ -13,8 +13,8 @@ using nlohmann::ordered_json;
 
 void add(ordered_json& line, const proto::DiffusionParameters& parameters)
 {
-    if (!parameters.negative_prompt.empty()) {
-        line["negative_prompt"] = parameters.negative_prompt;
+    if (parameters.negative_prompt) {
+        line["negative_prompt"] = *parameters.negative_prompt;
     }
     line["steps"] = parameters.num_inference_steps;
     line["guidance_scale"] = parameters.guidance_scale;
@@ -24,6 +24,12 @@ void add(ordered_json& line, const proto::DiffusionParameters& parameters)
     }
     if (!parameters.scheduler.empty()) {
         line["scheduler"] = parameters.scheduler;
+    }
+    if (parameters.prompt_syntax == proto::PromptSyntax::a1111) {
+        line["prompt_syntax"] = "a1111";
+    }
+    if (parameters.clip_skip != 0) {
+        line["clip_skip"] = parameters.clip_skip;
     }
 }
 
@@ -40,12 +46,18 @@ proto::Parameters parameters_of(const json& line)
                                       line.at("echo_bytes").get<std::uint32_t>()}};
     }
     proto::DiffusionParameters parameters;
-    parameters.negative_prompt = line.value("negative_prompt", "");
+    if (line.contains("negative_prompt")) {
+        parameters.negative_prompt = line.at("negative_prompt").get<std::string>();
+    }
     parameters.num_inference_steps = line.at("steps").get<std::uint32_t>();
     parameters.guidance_scale = line.at("guidance_scale").get<double>();
     parameters.width = line.value("width", 0U);
     parameters.height = line.value("height", 0U);
     parameters.scheduler = line.value("scheduler", "");
+    if (line.value("prompt_syntax", "") == "a1111") {
+        parameters.prompt_syntax = proto::PromptSyntax::a1111;
+    }
+    parameters.clip_skip = line.value("clip_skip", 0U);
     return {parameters};
 }
 

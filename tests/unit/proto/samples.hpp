@@ -12,7 +12,7 @@ inline std::vector<Message> sample_messages()
 {
     const ActorState actor{{1}, "cpu", ActorPhase::ready, 4711, 2, "x"};
     const ActorReport actor_report{{"node-a"}, actor, {"job"}, {3}, 4, 20, 2, 7};
-    const DiffusionParameters diffusion{"blurry", 20, 4.5, 64, 72, "euler"};
+    const DiffusionParameters diffusion{"blurry", 20, 4.5, 64, 72, "euler", PromptSyntax::a1111, 1};
     const ItemSpec item{"a red circle", 42, std::nullopt};
     const ItemReport item_report{{3}, ItemState::done, 20, 20, 1, {"node-a"}, {1}, std::string(64, 'a'), 4096, 250, ""};
     const JobSummary job{{"job"}, "diffusion", "tiny-shapes", JobState::running, 8, 1, 2, 3, 1, 1, 1700000000000, "x"};

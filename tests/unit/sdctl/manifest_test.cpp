@@ -20,7 +20,8 @@ ManifestEntry picture(std::uint32_t index)
     entry.seed = 18'446'744'073'709'551'615U;
     entry.model = "tiny";
     entry.model_fingerprint = "f00";
-    entry.parameters.kind = proto::DiffusionParameters{"blurred", 20, 0.1, 64, 128, "euler"};
+    entry.parameters.kind =
+        proto::DiffusionParameters{"blurred", 20, 0.1, 64, 128, "euler", proto::PromptSyntax::a1111, 2};
     entry.file = "000001-44.png";
     entry.sha256 = "abc";
     entry.node = "node-a";
