@@ -19,6 +19,21 @@ void set_up_logging(const std::string& program)
     spdlog::set_default_logger(std::move(logger));
 }
 
+/// CLI11 says of an unknown command only that a command is missing.
+std::string message_of(const CLI::ParseError& error, const CLI::App& app)
+{
+    const auto rest = app.remaining();
+    const auto commands = app.get_subcommands({});
+    if (rest.empty() || rest.front().starts_with('-') || commands.empty() || !app.get_subcommands().empty()) {
+        return error.what();
+    }
+    std::string names;
+    for (const CLI::App* command : commands) {
+        names += (names.empty() ? "" : ", ") + command->get_name();
+    }
+    return "there is no command '" + rest.front() + "'; the commands are: " + names;
+}
+
 } // namespace
 
 void add_common_options(CLI::App& app, const std::string& program)
@@ -42,7 +57,7 @@ int parse_and_run(CLI::App& app, int argc, const char* const* argv, const std::f
     } catch (const CLI::Success& help_or_version) {
         return app.exit(help_or_version);
     } catch (const CLI::ParseError& error) {
-        return to_int(report(app.get_name(), {ExitCode::usage, std::string(error.what()) + " (see --help)"}));
+        return to_int(report(app.get_name(), {ExitCode::usage, message_of(error, app) + " (see --help)"}));
     } catch (const std::exception& error) {
         return to_int(report(app.get_name(), {ExitCode::failed, error.what()}));
     }

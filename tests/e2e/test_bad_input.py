@@ -47,6 +47,7 @@ class BadInput(unittest.TestCase):
             ["--steps", "0"], ["--steps", "-1"], ["--steps", "many"], ["--guidance-scale", "nan"], ["--size", "100x64"],
             ["--size", "64"], ["--size", "64x64x64"], ["--size", "0x0"], ["--scheduler", "magic"], ["--split", "halves"],
             ["--seed", "-2"], ["--local", "0"], ["--unknown"], ["--prompt", ""], ["--negative-prompt", b"\xff"],
+            ["--prompt-syntax", "magic"], ["--clip-skip", "-1"], ["--clip-skip", "101"],
         ):  # fmt: skip
             with self.subTest(wrong):
                 wrong = [word.decode(errors="surrogateescape") if isinstance(word, bytes) else word for word in wrong]
@@ -59,6 +60,10 @@ class BadInput(unittest.TestCase):
         ):  # fmt: skip
             with self.subTest(wrong):
                 self.check(USAGE, *wrong)
+
+    def test_an_unknown_command_is_named_beside_the_known_ones(self):
+        self.check(USAGE, "draw", says=["'draw'", "run, submit, watch"])
+        self.check(USAGE, "--json", "draw", "--out", "x", says=["'draw'"])
 
     def test_an_absent_coordinator_is_reported_within_five_seconds(self):
         url = f"ipc://{self.scratch.path}/nobody.sock"
