@@ -206,8 +206,9 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
     command->add_option("--width", o->width, "Pixels, a multiple of 8 (default: the model's own)");
     command->add_option("--scheduler", o->scheduler,
                         pipeline::listed_scheduler_names() + " (default: the model's own)");
-    command->add_option("--prompt-syntax", o->prompt_syntax,
-                        "plain, or a1111: (emphasis:1.2), [less], BREAK, and prompts of any length")
+    command
+        ->add_option("--prompt-syntax", o->prompt_syntax,
+                     "plain, or a1111: (emphasis:1.2), [less], BREAK, and prompts of any length")
         ->capture_default_str();
     command->add_option("--clip-skip", o->clip_skip, "Layers that the text encoder leaves out at its end (default: 0)");
     command->add_option("--device", o->device, "auto, cpu or cuda:N")->capture_default_str();
