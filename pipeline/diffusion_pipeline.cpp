@@ -4,6 +4,7 @@
 #include "pipeline/autoencoder_kl.hpp"
 #include "pipeline/clip_text_model.hpp"
 #include "pipeline/clip_tokenizer.hpp"
+#include "pipeline/image_to_image.hpp"
 #include "pipeline/model_folder.hpp"
 #include "pipeline/placement.hpp"
 #include "pipeline/scheduler.hpp"
@@ -69,8 +70,8 @@ base::Result<void> check_parts_fit(const std::filesystem::path& folder, const Cl
         : tokenizer.largest_id() >= text.vocab_size ? "the tokenizer has ids beyond the text encoder's vocab_size"
         : unet.cross_attention_dim != text.hidden_size
             ? "the unet's cross_attention_dim is not the text encoder's hidden_size"
-        : unet.in_channels != vae.latent_channels ? "the unet's in_channels is not the vae's latent_channels"
-                                                  : nullptr;
+        : unet.out_channels != vae.latent_channels ? "the unet's out_channels is not the vae's latent_channels"
+                                                   : nullptr;
     return wrong == nullptr
                ? base::Result<void>{}
                : base::fail(base::ExitCode::bad_input, folder.string() + ": its parts do not fit: " + wrong);
@@ -86,6 +87,12 @@ at::Tensor draw_noise(std::uint64_t seed, at::IntArrayRef shape)
 
 } // namespace
 
+/// Where a picture's call of the denoiser number 0 lies in its scheduler's list: strength leaves out the first ones.
+std::size_t first_call(const GenerateRequest& request, const Scheduler& steps)
+{
+    return static_cast<std::size_t>(request.num_inference_steps - steps_to_draw(request)) * steps.order();
+}
+
 struct DiffusionPipeline::Parts {
     std::string model_name;
     std::string dtype_name;
@@ -95,6 +102,11 @@ struct DiffusionPipeline::Parts {
     UNet2DConditionModel unet;
     AutoencoderKL vae;
     SchedulerConfig scheduler;
+    std::filesystem::path vae_weights;
+    std::optional<AutoencoderEncoder> encoder; ///< read with the first request that brings an image
+
+    PictureSize size_of(const GenerateRequest& request) const;
+    base::Result<EncodedImages> encode(const GenerateRequest& request);
 
     at::Tensor encode_prompt(const std::string& prompt) const
     {
@@ -102,8 +114,9 @@ struct DiffusionPipeline::Parts {
         return text_encoder.forward(ids.to(options.device()));
     }
 
-    std::optional<Picture> draw(const PictureParameters& parameters, Scheduler& steps,
-                                const std::function<bool()>& step_done) const;
+    /// `first`: the call of `steps` to begin with; `images`: null for a picture from noise alone.
+    std::optional<Picture> draw(const PictureParameters& parameters, Scheduler& steps, std::size_t first,
+                                const EncodedImages* images, const std::function<bool()>& step_done) const;
     int side_multiple() const
     {
         // 8 whatever the autoencoder: what the published pipelines ask for.
@@ -113,6 +126,7 @@ struct DiffusionPipeline::Parts {
 
 /// Nothing when `step_done` said stop.
 std::optional<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& parameters, Scheduler& steps,
+                                                      std::size_t first, const EncodedImages* images,
                                                       const std::function<bool()>& step_done) const
 {
     Picture picture;
@@ -131,13 +145,24 @@ std::optional<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& p
     // 2. noise
     start = Clock::now();
     const std::int64_t factor = vae.config().scale_factor();
-    const at::Tensor noise = draw_noise(
-        parameters.seed, {1, unet.config().in_channels, parameters.height / factor, parameters.width / factor});
-    at::Tensor latents = noise.to(options) * steps.init_noise_sigma();
+    NoiseSource noise(parameters.seed);
+    std::optional<ImageToImage> from_image;
+    at::Tensor latents;
+    if (images != nullptr) {
+        from_image.emplace(*images, noise, steps, first);
+        latents = from_image->first_sample();
+    } else {
+        const auto unit =
+            noise.normal({1, vae.config().latent_channels, parameters.height / factor, parameters.width / factor});
+        latents = unit.to(options) * steps.init_noise_sigma();
+    }
 
     // 3. denoising
-    for (std::size_t i = 0; i < steps.timesteps().size(); ++i) {
+    for (std::size_t i = first; i < steps.timesteps().size(); ++i) {
         at::Tensor input = steps.scale_model_input(latents, i);
+        if (from_image) {
+            input = from_image->model_input(input);
+        }
         if (guided) {
             input = input.expand({2, -1, -1, -1});
         }
@@ -147,6 +172,9 @@ std::optional<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& p
             prediction = halves[0] + parameters.guidance_scale * (halves[1] - halves[0]);
         }
         latents = steps.step(prediction, i, latents);
+        if (from_image) {
+            latents = from_image->hold_kept_part(latents, steps, i);
+        }
         if (!step_done()) {
             return std::nullopt;
         }
@@ -157,8 +185,35 @@ std::optional<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& p
     // 4. decoding
     start = Clock::now();
     picture.rgb = to_rgb(vae.decode(latents));
+    if (images != nullptr && parameters.keep_unmasked.value_or(false)) {
+        picture.decoded_rgb = picture.rgb;
+        images->restore_kept_pixels(picture.rgb);
+    }
     picture.timings.decode_ms = ms_since(start);
     return picture;
+}
+
+/// Without a size of its own a picture from an image has the image's, cut to what can be drawn.
+PictureSize DiffusionPipeline::Parts::size_of(const GenerateRequest& request) const
+{
+    const auto whole = [multiple = side_multiple()](int side) { return side - side % multiple; };
+    const InputImage* image = request.init_image.get();
+    const auto [height, width] = unet.config().sample_size;
+    const auto factor = vae.config().scale_factor();
+    return {request.width.value_or(image != nullptr ? whole(image->width) : static_cast<int>(width * factor)),
+            request.height.value_or(image != nullptr ? whole(image->height) : static_cast<int>(height * factor))};
+}
+
+base::Result<EncodedImages> DiffusionPipeline::Parts::encode(const GenerateRequest& request)
+{
+    if (!encoder) {
+        auto loaded = AutoencoderEncoder::load(vae.config(), vae_weights, options);
+        if (!loaded) {
+            return tl::unexpected(loaded.error());
+        }
+        encoder = std::move(*loaded);
+    }
+    return encode_images(request, size_of(request), *encoder, unet.config().takes_mask(), options);
 }
 
 DiffusionPipeline::DiffusionPipeline(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -211,7 +266,7 @@ base::Result<DiffusionPipeline> DiffusionPipeline::from_pretrained(const std::fi
         return DiffusionPipeline(std::make_unique<Parts>(
             Parts{options.model_name.empty() ? folder_name(folder) : options.model_name, dtype_name(*tensor_options),
                   *tensor_options, std::move(*tokenizer), std::move(*text_encoder), std::move(*unet), std::move(*vae),
-                  std::move(*scheduler)}));
+                  std::move(*scheduler), files->vae_weights, std::nullopt}));
     } catch (const std::exception& error) {
         return base::fail(base::ExitCode::failed,
                           folder.string() + ": cannot load the model: " + first_line(error.what()));
@@ -241,8 +296,13 @@ std::string DiffusionPipeline::own_scheduler() const
 base::Result<void> DiffusionPipeline::check(const GenerateRequest& request) const
 {
     GenerateRequest sized = request;
-    sized.height = request.height.value_or(default_height());
-    sized.width = request.width.value_or(default_width());
+    const PictureSize size = parts_->size_of(request);
+    sized.height = size.height;
+    sized.width = size.width;
+    if (parts_->unet.config().takes_mask() && !request.mask_image) {
+        return base::fail(base::ExitCode::usage,
+                          parts_->model_name + " only fills in a part of an image: it needs an init image and a mask");
+    }
     return check_request(sized, parts_->side_multiple()).and_then([&] {
         return calls_per_picture(request).map([](int) {});
     });
@@ -251,7 +311,9 @@ base::Result<void> DiffusionPipeline::check(const GenerateRequest& request) cons
 base::Result<int> DiffusionPipeline::calls_per_picture(const GenerateRequest& request) const
 {
     return parts_->scheduler.make(request.scheduler, request.num_inference_steps)
-        .map([](const std::unique_ptr<Scheduler>& steps) { return static_cast<int>(steps->timesteps().size()); });
+        .map([&](const std::unique_ptr<Scheduler>& steps) {
+            return static_cast<int>(steps->timesteps().size() - first_call(request, *steps));
+        });
 }
 
 base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, const PictureCallback& on_picture,
@@ -270,11 +332,26 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
     PictureParameters parameters;
     parameters.steps = request.num_inference_steps;
     parameters.guidance_scale = request.guidance_scale;
-    parameters.height = request.height.value_or(default_height());
-    parameters.width = request.width.value_or(default_width());
+    const PictureSize size = parts_->size_of(request);
+    parameters.height = size.height;
+    parameters.width = size.width;
     parameters.scheduler = request.scheduler.empty() ? own_scheduler() : request.scheduler;
     parameters.model_name = parts_->model_name;
     parameters.dtype = parts_->dtype_name;
+    std::optional<EncodedImages> images;
+    if (request.init_image) {
+        parameters.init_image_sha256 = request.init_image->sha256;
+        parameters.strength = strength_of(request);
+        if (request.mask_image) {
+            parameters.mask_image_sha256 = request.mask_image->sha256;
+            parameters.keep_unmasked = request.keep_unmasked;
+        }
+        auto encoded = parts_->encode(request);
+        if (!encoded) {
+            return tl::unexpected(encoded.error());
+        }
+        images = std::move(*encoded);
+    }
     for (std::size_t i = 0; i < request.prompts.size(); ++i) {
         parameters.prompt = request.prompts[i];
         parameters.negative_prompt = negative_prompt_of(request, i);
@@ -282,7 +359,9 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
         std::optional<Picture> picture;
         try {
             const auto steps = parts_->scheduler.make(request.scheduler, request.num_inference_steps);
-            picture = parts_->draw(parameters, **steps, step_done);
+            const std::size_t first = first_call(request, **steps);
+            (*steps)->begin_at(first);
+            picture = parts_->draw(parameters, **steps, first, images ? &*images : nullptr, step_done);
         } catch (const std::exception& error) {
             return base::fail(base::ExitCode::failed, "drawing failed: " + first_line(error.what()));
         }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace sdfleet::pipeline {
@@ -18,6 +19,11 @@ struct PictureParameters {
     std::string scheduler; ///< "euler", ...
     std::string model_name;
     std::string dtype; ///< "fp32", ...
+
+    std::string init_image_sha256; ///< of the file; empty: drawn from noise alone
+    std::string mask_image_sha256; ///< empty: no mask
+    std::optional<double> strength;
+    std::optional<bool> keep_unmasked; ///< with a mask
 
     bool operator==(const PictureParameters&) const = default;
 };

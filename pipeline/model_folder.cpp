@@ -44,7 +44,8 @@ std::string class_of(const nlohmann::json& index, std::string_view name)
 
 void check_index(ConfigReader& reader)
 {
-    reader.choice("_class_name", "", {"StableDiffusionPipeline"});
+    reader.choice("_class_name", "",
+                  {"StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"});
     const nlohmann::json& index = reader.json();
     for (const Component& component : components()) {
         const std::string name(component.name);

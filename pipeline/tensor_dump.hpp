@@ -16,7 +16,7 @@ public:
     void add(const Picture& picture);
 
     /// A safetensors image with prompt_embeds [N, L, D], negative_prompt_embeds [N, L, D] (with guidance only), latents
-    /// [N, C, h, w] as decoded, and image, uint8 [N, H, W, 3].
+    /// [N, C, h, w] as decoded, and image, uint8 [N, H, W, 3], before kept pixels are put back.
     std::vector<std::byte> to_safetensors() const;
 
 private:

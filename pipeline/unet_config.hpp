@@ -33,6 +33,9 @@ struct UNetConfig {
     bool flip_sin_to_cos = true;
     double freq_shift = 0;
     std::int64_t downsample_padding = 1;
+
+    /// An inpainting model: after the latents it takes a mask and the latents of the masked image.
+    bool takes_mask() const { return in_channels != out_channels; }
 };
 
 /// Fails with ExitCode::bad_input, also for a key that is not null and that this version does not implement.
