@@ -53,7 +53,13 @@ at::Tensor DdimScheduler::limit(const at::Tensor& original) const
     return config_.clip_sample ? original.clamp(-config_.clip_sample_range, config_.clip_sample_range) : original;
 }
 
-at::Tensor DdimScheduler::step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample)
+at::Tensor DdimScheduler::add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const
+{
+    return config_.schedule.add_noise(original, noise, timesteps_.at(index));
+}
+
+at::Tensor DdimScheduler::step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
+                               NoiseSource& /*noise*/)
 {
     const auto timestep = static_cast<std::int64_t>(timesteps_.at(index));
     // Whatever the spacing, the previous timestep is a fixed stride away: what the published pictures were made with.

@@ -23,7 +23,9 @@ class DdimScheduler final : public Scheduler {
 public:
     static base::Result<std::unique_ptr<Scheduler>> make(const DdimConfig& config, int steps);
 
-    at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample) override;
+    at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
+                    NoiseSource& noise) override;
+    at::Tensor add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const override;
 
 private:
     DdimScheduler(DdimConfig config, int steps, std::vector<double> timesteps);

@@ -16,11 +16,9 @@
 #include <numeric>
 #include <optional>
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/InferenceMode.h>
 
@@ -77,21 +75,14 @@ base::Result<void> check_parts_fit(const std::filesystem::path& folder, const Cl
                : base::fail(base::ExitCode::bad_input, folder.string() + ": its parts do not fit: " + wrong);
 }
 
-/// Noise is drawn for one picture alone, on the CPU and in fp32, wherever the model runs: the same on every machine.
-at::Tensor draw_noise(std::uint64_t seed, at::IntArrayRef shape)
+/// The call of `steps` that the request's pictures begin with: their strength leaves out the first steps.
+std::size_t first_call(const GenerateRequest& request, const Scheduler& steps)
 {
-    constexpr std::uint64_t low_32_bits = 0xffffffff; // what the generator uses of a seed
-    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed & low_32_bits);
-    return at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat));
+    const int left_out = request.num_inference_steps - steps_to_draw(request);
+    return static_cast<std::size_t>(left_out * steps.order());
 }
 
 } // namespace
-
-/// Where a picture's call of the denoiser number 0 lies in its scheduler's list: strength leaves out the first ones.
-std::size_t first_call(const GenerateRequest& request, const Scheduler& steps)
-{
-    return static_cast<std::size_t>(request.num_inference_steps - steps_to_draw(request)) * steps.order();
-}
 
 struct DiffusionPipeline::Parts {
     std::string model_name;
@@ -145,15 +136,15 @@ std::optional<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& p
     // 2. noise
     start = Clock::now();
     const std::int64_t factor = vae.config().scale_factor();
-    NoiseSource noise(parameters.seed);
+    NoiseSource source(parameters.seed);
     std::optional<ImageToImage> from_image;
     at::Tensor latents;
     if (images != nullptr) {
-        from_image.emplace(*images, noise, steps, first);
+        from_image.emplace(*images, source, steps, first);
         latents = from_image->first_sample();
     } else {
         const auto unit =
-            noise.normal({1, vae.config().latent_channels, parameters.height / factor, parameters.width / factor});
+            source.draw({1, vae.config().latent_channels, parameters.height / factor, parameters.width / factor});
         latents = unit.to(options) * steps.init_noise_sigma();
     }
 
@@ -171,7 +162,7 @@ std::optional<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& p
             const auto halves = prediction.chunk(2);
             prediction = halves[0] + parameters.guidance_scale * (halves[1] - halves[0]);
         }
-        latents = steps.step(prediction, i, latents);
+        latents = steps.step(prediction, i, latents, source);
         if (from_image) {
             latents = from_image->hold_kept_part(latents, steps, i);
         }

@@ -102,7 +102,13 @@ at::Tensor EulerScheduler::scale_model_input(const at::Tensor& sample, std::size
     return sample / std::sqrt(sigma * sigma + 1.0F);
 }
 
-at::Tensor EulerScheduler::step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample)
+at::Tensor EulerScheduler::add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const
+{
+    return original + noise * sigmas_.at(index);
+}
+
+at::Tensor EulerScheduler::step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
+                                NoiseSource& /*noise*/)
 {
     const float sigma = sigmas_.at(index);
     const float dt = sigmas_.at(index + 1) - sigma;

@@ -30,7 +30,9 @@ public:
 
     double init_noise_sigma() const override;
     at::Tensor scale_model_input(const at::Tensor& sample, std::size_t index) const override;
-    at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample) override;
+    at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
+                    NoiseSource& noise) override;
+    at::Tensor add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const override;
 
     /// One more than the timesteps: the last is where sampling ends.
     const std::vector<float>& sigmas() const { return sigmas_; }

@@ -75,7 +75,7 @@ ImageToImage::ImageToImage(const EncodedImages& images, NoiseSource& noise, cons
     : images_(&images)
 {
     const auto shape = images.latents.mean.sizes();
-    const auto draw = [&] { return noise.normal(shape).to(images.options); };
+    const auto draw = [&] { return noise.draw(shape).to(images.options); };
     const bool unet_takes_mask = images.masked_latents.mean.defined();
     const bool from_noise_alone = images.has_mask() && images.strength == 1;
     if (!(from_noise_alone && unet_takes_mask)) {

@@ -6,10 +6,10 @@
 #include <numbers>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cumprod.h>
 #include <ATen/ops/linspace.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/tensor.h>
 
 namespace sdfleet::pipeline {
@@ -118,6 +118,13 @@ std::vector<double> NoiseSchedule::spaced_timesteps(int steps, bool whole) const
     }
     std::reverse(timesteps.begin(), timesteps.end());
     return timesteps;
+}
+
+at::Tensor NoiseSchedule::add_noise(const at::Tensor& original, const at::Tensor& noise, double timestep) const
+{
+    const at::Tensor alpha =
+        at::scalar_tensor(alphas_cumprod.at(static_cast<std::size_t>(timestep)), original.options());
+    return alpha.sqrt() * original + (1 - alpha).sqrt() * noise;
 }
 
 base::Result<void> NoiseSchedule::check_steps(int steps, const std::vector<double>& timesteps) const

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
+
 namespace sdfleet::pipeline {
 
 enum class PredictionType { epsilon, v_prediction, sample };
@@ -25,6 +27,9 @@ struct NoiseSchedule {
 
     /// The timesteps of `steps` steps in descending order. `whole` rounds linspace to whole numbers.
     std::vector<double> spaced_timesteps(int steps, bool whole) const;
+
+    /// sqrt(alpha) of `original` and sqrt(1 - alpha) of `noise`, in the type of `original`.
+    at::Tensor add_noise(const at::Tensor& original, const at::Tensor& noise, double timestep) const;
 
     /// An error (ExitCode::usage) when `steps` steps would need timesteps that the model was not trained on.
     base::Result<void> check_steps(int steps, const std::vector<double>& timesteps) const;

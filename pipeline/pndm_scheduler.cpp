@@ -71,17 +71,27 @@ PndmScheduler::PndmScheduler(PndmConfig config, int steps)
     timesteps_.insert(timesteps_.end(), descending.begin() + order - 1, descending.end());
 }
 
-at::Tensor PndmScheduler::step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample)
+at::Tensor PndmScheduler::add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const
 {
-    return index < prk_calls_ ? step_prk(prediction, index, sample) : step_plms(prediction, index, sample);
+    return config_.schedule.add_noise(original, noise, timesteps_.at(index));
 }
 
-at::Tensor PndmScheduler::step_prk(at::Tensor prediction, std::size_t index, const at::Tensor& sample)
+at::Tensor PndmScheduler::step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
+                               NoiseSource& /*noise*/)
 {
+    // A picture that begins in the middle makes its first calls as any other does, even Runge-Kutta's.
+    const std::size_t call = index - begin_;
     const auto timestep = static_cast<std::int64_t>(timesteps_.at(index));
-    const auto from = static_cast<std::int64_t>(timesteps_.at(index / order * order));
-    const std::int64_t to = timestep - (index % 2 == 1 ? 0 : stride_ / 2);
-    switch (index % order) {
+    return call < prk_calls_ ? step_prk(prediction, call, timestep, sample)
+                             : step_plms(prediction, call, timestep, sample);
+}
+
+at::Tensor PndmScheduler::step_prk(at::Tensor prediction, std::size_t call, std::int64_t timestep,
+                                   const at::Tensor& sample)
+{
+    const auto from = static_cast<std::int64_t>(timesteps_.at(call / order * order));
+    const std::int64_t to = timestep - (call % 2 == 1 ? 0 : stride_ / 2);
+    switch (call % order) {
     case 0:
         weighted_sum_ = prediction / 6;
         past_.push_back(prediction);
@@ -97,11 +107,10 @@ at::Tensor PndmScheduler::step_prk(at::Tensor prediction, std::size_t index, con
     return transfer(start_, from, to, std::move(prediction));
 }
 
-at::Tensor PndmScheduler::step_plms(at::Tensor prediction, std::size_t index, at::Tensor sample)
+at::Tensor PndmScheduler::step_plms(at::Tensor prediction, std::size_t call, std::int64_t from, at::Tensor sample)
 {
-    auto from = static_cast<std::int64_t>(timesteps_.at(index));
     std::int64_t to = from - stride_;
-    const bool repeated = index == 1; // only without Runge-Kutta, which takes the first twelve calls
+    const bool repeated = call == 1; // only without Runge-Kutta, which takes the first twelve calls
     if (repeated) {
         to = from;
         from += stride_;
@@ -114,7 +123,7 @@ at::Tensor PndmScheduler::step_plms(at::Tensor prediction, std::size_t index, at
         past_.pop_front();
     }
     const std::size_t n = past_.size();
-    if (index == 0) {
+    if (call == 0) {
         start_ = sample;
     }
     at::Tensor mean = past_[n - 1];

@@ -23,12 +23,14 @@ class PndmScheduler final : public Scheduler {
 public:
     static base::Result<std::unique_ptr<Scheduler>> make(const PndmConfig& config, int steps);
 
-    at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample) override;
+    at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
+                    NoiseSource& noise) override;
+    at::Tensor add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const override;
 
 private:
     PndmScheduler(PndmConfig config, int steps);
-    at::Tensor step_prk(at::Tensor prediction, std::size_t index, const at::Tensor& sample);
-    at::Tensor step_plms(at::Tensor prediction, std::size_t index, at::Tensor sample);
+    at::Tensor step_prk(at::Tensor prediction, std::size_t call, std::int64_t timestep, const at::Tensor& sample);
+    at::Tensor step_plms(at::Tensor prediction, std::size_t call, std::int64_t from, at::Tensor sample);
     at::Tensor transfer(const at::Tensor& sample, std::int64_t from, std::int64_t to, at::Tensor prediction) const;
 
     PndmConfig config_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "pipeline/noise_source.hpp"
 #include "pipeline/scheduler_names.hpp"
 
 #include <cstddef>
@@ -17,8 +18,8 @@
 namespace sdfleet::pipeline {
 
 /// Turns predictions of a denoiser into samples, along a fixed list of timesteps. Knows no model. One object serves one
-/// picture: it keeps the history of that picture's predictions. Calls come in order, index 0, 1, ..., each
-/// scale_model_input before its step.
+/// picture: it keeps the history of that picture's predictions. Calls come in order, index 0, 1, ... (or from the index
+/// that begin_at named), each scale_model_input before its step.
 class Scheduler {
 public:
     virtual ~Scheduler() = default;
@@ -32,12 +33,25 @@ public:
 
     virtual at::Tensor scale_model_input(const at::Tensor& sample, std::size_t index) const;
 
-    /// The sample after call `index`; `prediction` and `sample` have the same shape.
-    virtual at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample) = 0;
+    /// The sample after call `index`; `prediction` and `sample` have the same shape. Some schedulers add noise in every
+    /// step: `noise` is the source that the picture's first noise came from.
+    virtual at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
+                            NoiseSource& noise) = 0;
+
+    /// `original` with as much of the unit noise `noise` as a sample has before call `index`. Both of one shape and type.
+    virtual at::Tensor add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const = 0;
+
+    /// Image to image: the first call will be `index`, on a sample from add_noise. At most once, before any step.
+    /// timesteps() stays as it is, and indices go on counting from its beginning.
+    void begin_at(std::size_t index) { begin_ = index; }
+
+    /// How many entries of timesteps() one step has: what a number of steps is multiplied by to become an index.
+    virtual int order() const { return 1; }
 
 protected:
     Scheduler() = default;
     std::vector<double> timesteps_;
+    std::size_t begin_ = 0; ///< index of the first call
 };
 
 /// scheduler/scheduler_config.json, and the choice of a scheduler by name.

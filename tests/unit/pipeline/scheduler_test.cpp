@@ -4,9 +4,7 @@
 #include <cmath>
 #include <fstream>
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/randn.h>
 #include <nlohmann/json.hpp>
 
 #undef CHECK // c10's logging defines one, too
@@ -61,11 +59,11 @@ TEST_CASE("schedulers follow the trajectories of the reference implementation")
         }
         CHECK(scheduler.init_noise_sigma() == Approx(run["init_noise_sigma"].get<double>()).epsilon(1e-5));
 
-        auto sample = at::randn({1, 4, 8, 8}, at::make_generator<at::CPUGeneratorImpl>(0), at::TensorOptions()) *
-                      scheduler.init_noise_sigma();
+        pipeline::NoiseSource source(0);
+        at::Tensor sample = source.draw({1, 4, 8, 8}) * scheduler.init_noise_sigma();
         for (std::size_t i = 0; i < scheduler.timesteps().size(); ++i) {
             const at::Tensor input = scheduler.scale_model_input(sample, i);
-            sample = scheduler.step(stand_in(input, scheduler.timesteps()[i]), i, sample);
+            sample = scheduler.step(stand_in(input, scheduler.timesteps()[i]), i, sample, source);
         }
         const at::Tensor flat = sample.flatten().to(at::kDouble);
         const double scale = run["std"].get<double>();
