@@ -35,8 +35,7 @@ base::Result<AutoencoderEncoder> AutoencoderEncoder::load(const AutoencoderConfi
     model.options_ = options;
     model.load_layers(root["encoder"]);
     if (config.use_quant_conv) {
-        model.quant_conv_ =
-            Conv2d::load(root["quant_conv"], 2 * config.latent_channels, 2 * config.latent_channels, 1);
+        model.quant_conv_ = Conv2d::load(root["quant_conv"], 2 * config.latent_channels, 2 * config.latent_channels, 1);
     }
     return weights->finish().map([&] { return std::move(model); });
 }

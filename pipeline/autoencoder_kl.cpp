@@ -47,7 +47,8 @@ void AutoencoderKL::load_decoder(const WeightScope& decoder)
         up_blocks_.push_back(std::move(block));
         in = out;
     }
-    conv_norm_out_ = GroupNorm::load(decoder["conv_norm_out"], channels.front(), config_.norm_num_groups, autoencoder_norm_eps);
+    conv_norm_out_ =
+        GroupNorm::load(decoder["conv_norm_out"], channels.front(), config_.norm_num_groups, autoencoder_norm_eps);
     conv_out_ = Conv2d::load(decoder["conv_out"], channels.front(), config_.out_channels, 3, 1, 1);
 }
 

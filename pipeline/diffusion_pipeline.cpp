@@ -197,14 +197,18 @@ PictureSize DiffusionPipeline::Parts::size_of(const GenerateRequest& request) co
 
 base::Result<EncodedImages> DiffusionPipeline::Parts::encode(const GenerateRequest& request)
 {
-    if (!encoder) {
-        auto loaded = AutoencoderEncoder::load(vae.config(), vae_weights, options);
-        if (!loaded) {
-            return tl::unexpected(loaded.error());
+    try {
+        if (!encoder) {
+            auto loaded = AutoencoderEncoder::load(vae.config(), vae_weights, options);
+            if (!loaded) {
+                return tl::unexpected(loaded.error());
+            }
+            encoder = std::move(*loaded);
         }
-        encoder = std::move(*loaded);
+        return encode_images(request, size_of(request), *encoder, unet.config().takes_mask(), options);
+    } catch (const std::exception& error) {
+        return base::fail(base::ExitCode::failed, "encoding the image failed: " + first_line(error.what()));
     }
-    return encode_images(request, size_of(request), *encoder, unet.config().takes_mask(), options);
 }
 
 DiffusionPipeline::DiffusionPipeline(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

@@ -36,12 +36,12 @@ struct Timings {
 };
 
 struct Picture {
-    PictureParameters parameters;      ///< complete: drawing them again gives the same bytes
-    std::vector<std::uint8_t> rgb;     ///< height * width * 3, rows from the top
+    PictureParameters parameters;          ///< complete: drawing them again gives the same bytes
+    std::vector<std::uint8_t> rgb;         ///< height * width * 3, rows from the top
     std::vector<std::uint8_t> decoded_rgb; ///< before kept pixels were put back; empty where none were
-    HostTensor latents;                ///< [C, h, w], before decoding
-    HostTensor prompt_embeds;          ///< [L, D]
-    HostTensor negative_prompt_embeds; ///< [L, D]; empty without guidance
+    HostTensor latents;                    ///< [C, h, w], before decoding
+    HostTensor prompt_embeds;              ///< [L, D]
+    HostTensor negative_prompt_embeds;     ///< [L, D]; empty without guidance
     Timings timings;
 };
 

@@ -10,7 +10,7 @@ namespace sdfleet::pipeline {
 
 namespace {
 
-constexpr std::size_t order = 4; ///< of Runge-Kutta
+constexpr std::size_t prk_order = 4; ///< of Runge-Kutta
 
 std::vector<double> plms_timesteps(const std::vector<double>& descending)
 {
@@ -25,7 +25,7 @@ std::vector<double> plms_timesteps(const std::vector<double>& descending)
 std::vector<double> prk_timesteps(const std::vector<double>& descending, std::int64_t half_stride)
 {
     std::vector<double> calls;
-    for (std::size_t i = 0; i + 1 < order; ++i) {
+    for (std::size_t i = 0; i + 1 < prk_order; ++i) {
         const double middle = descending[i + 1] + static_cast<double>(half_stride);
         calls.insert(calls.end(), {descending[i], middle, middle, descending[i + 1]});
     }
@@ -45,7 +45,7 @@ base::Result<PndmConfig> PndmConfig::read(ConfigReader& reader)
 
 base::Result<std::unique_ptr<Scheduler>> PndmScheduler::make(const PndmConfig& config, int steps)
 {
-    if (!config.skip_prk_steps && steps < static_cast<int>(order)) {
+    if (!config.skip_prk_steps && steps < static_cast<int>(prk_order)) {
         return base::fail(base::ExitCode::usage,
                           "this model's pndm scheduler begins with Runge-Kutta steps and needs at "
                           "least 4 steps; asked for " +
@@ -68,7 +68,7 @@ PndmScheduler::PndmScheduler(PndmConfig config, int steps)
     }
     timesteps_ = prk_timesteps(descending, stride_ / 2);
     prk_calls_ = timesteps_.size();
-    timesteps_.insert(timesteps_.end(), descending.begin() + order - 1, descending.end());
+    timesteps_.insert(timesteps_.end(), descending.begin() + prk_order - 1, descending.end());
 }
 
 at::Tensor PndmScheduler::add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const
@@ -89,9 +89,9 @@ at::Tensor PndmScheduler::step(const at::Tensor& prediction, std::size_t index, 
 at::Tensor PndmScheduler::step_prk(at::Tensor prediction, std::size_t call, std::int64_t timestep,
                                    const at::Tensor& sample)
 {
-    const auto from = static_cast<std::int64_t>(timesteps_.at(call / order * order));
+    const auto from = static_cast<std::int64_t>(timesteps_.at(call / prk_order * prk_order));
     const std::int64_t to = timestep - (call % 2 == 1 ? 0 : stride_ / 2);
-    switch (call % order) {
+    switch (call % prk_order) {
     case 0:
         weighted_sum_ = prediction / 6;
         past_.push_back(prediction);

@@ -34,9 +34,7 @@ base::Result<InputImage> decode_png(std::span<const std::byte> png, const std::s
     if (!has_png_signature(png)) {
         return bad(where, "not a PNG file; other formats must be converted to PNG first");
     }
-    const auto damaged = [&](int code) {
-        return bad(where, std::string("damaged PNG file: ") + spng_strerror(code));
-    };
+    const auto damaged = [&](int code) { return bad(where, std::string("damaged PNG file: ") + spng_strerror(code)); };
     const std::unique_ptr<spng_ctx, void (*)(spng_ctx*)> context(spng_ctx_new(0), spng_ctx_free);
     if (!context) {
         return damaged(SPNG_EMEM);
