@@ -6,6 +6,7 @@
 #include "base/sha256.hpp"
 #include "pipeline/diffusion_pipeline.hpp"
 #include "pipeline/png_image.hpp"
+#include "pipeline/png_reader.hpp"
 #include "pipeline/scheduler_names.hpp"
 #include "pipeline/tensor_dump.hpp"
 
@@ -13,6 +14,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,14 +40,37 @@ struct GenerateOptions {
     std::string scheduler;
     std::string prompt_syntax = "plain";
     std::optional<int> clip_skip;
+    std::filesystem::path init_image; ///< empty: none
+    std::filesystem::path mask_image; ///< empty: none
+    std::optional<double> strength;
+    bool keep_unmasked = true;
     std::string device = "auto";
     std::string dtype = "auto";
     int threads = 1;
     bool json = false;
 };
 
-pipeline::GenerateRequest to_request(const GenerateOptions& options)
+/// Null for an empty path.
+base::Result<std::shared_ptr<const pipeline::InputImage>> read_image(const std::filesystem::path& path)
 {
+    if (path.empty()) {
+        return nullptr;
+    }
+    return pipeline::read_png(path).map([](pipeline::InputImage&& image) {
+        return std::shared_ptr<const pipeline::InputImage>(std::make_shared<pipeline::InputImage>(std::move(image)));
+    });
+}
+
+base::Result<pipeline::GenerateRequest> to_request(const GenerateOptions& options)
+{
+    auto init_image = read_image(options.init_image);
+    if (!init_image) {
+        return tl::unexpected(init_image.error());
+    }
+    auto mask_image = read_image(options.mask_image);
+    if (!mask_image) {
+        return tl::unexpected(mask_image.error());
+    }
     pipeline::GenerateRequest request;
     request.prompts = options.prompts;
     if (options.negative_prompt) {
@@ -60,6 +85,10 @@ pipeline::GenerateRequest to_request(const GenerateOptions& options)
     request.width = options.width;
     request.scheduler = options.scheduler;
     request.clip_skip = options.clip_skip;
+    request.init_image = std::move(*init_image);
+    request.mask_image = std::move(*mask_image);
+    request.strength = options.strength;
+    request.keep_unmasked = options.keep_unmasked;
     return request;
 }
 
@@ -146,11 +175,14 @@ private:
 base::Result<void> draw(const GenerateOptions& options)
 {
     auto request = to_request(options);
+    if (!request) {
+        return tl::unexpected(request.error());
+    }
     const auto syntax = pipeline::parse_prompt_syntax(options.prompt_syntax);
     if (!syntax) {
         return tl::unexpected(syntax.error());
     }
-    request.prompt_syntax = *syntax;
+    request->prompt_syntax = *syntax;
     const auto dtype = pipeline::parse_dtype(options.dtype);
     if (!dtype) {
         return tl::unexpected(dtype.error());
@@ -160,7 +192,7 @@ base::Result<void> draw(const GenerateOptions& options)
     }
     // What is wrong whatever the model, before the model is loaded.
     constexpr int side_multiple = 8;
-    if (auto fine = pipeline::check_request(request, side_multiple); !fine) {
+    if (auto fine = pipeline::check_request(*request, side_multiple); !fine) {
         return fine;
     }
     if (auto made = make_folder(options.out); !made) {
@@ -173,7 +205,7 @@ base::Result<void> draw(const GenerateOptions& options)
     }
     PictureWriter writer(options);
     return model
-        ->generate(request, [&](std::size_t i, pipeline::Picture&& picture) { return writer.write(i, picture); })
+        ->generate(*request, [&](std::size_t i, pipeline::Picture&& picture) { return writer.write(i, picture); })
         .and_then([&] { return writer.finish(); });
 }
 
@@ -182,6 +214,27 @@ base::ExitCode generate(const GenerateOptions& options)
     const auto drawn = draw(options);
     return drawn ? base::ExitCode::ok : base::report(program, drawn.error());
 }
+
+void add_image_options(CLI::App& command, GenerateOptions& o)
+{
+    command.add_option("--init-image", o.init_image, "PNG file to start from; scaled where the size differs");
+    command.add_option("--strength", o.strength,
+                       "How far to go from the init image, up to 1; of the steps as many are drawn (default: 0.8, with "
+                       "a mask 1)");
+    command.add_option("--mask-image", o.mask_image, "PNG file; white: draw this part anew, black: keep it");
+    command
+        .add_option("--inpaint-overlay", o.keep_unmasked,
+                    "on: pixels outside the mask are the init image's own; off: as the model decodes them")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"on", true}, {"off", false}}))
+        ->default_str("on");
+}
+
+constexpr const char* examples = R"(Examples:
+  actor generate --model models/tiny-shapes --prompt "a red circle" --out out
+  From an image, keeping where things are:
+    actor generate --model models/tiny-shapes --prompt "a blue circle" --init-image red.png --strength 0.7 --out out
+  Only the white part of a mask:
+    actor generate --model models/tiny-shapes --prompt "a green square" --init-image red.png --mask-image mask.png --out out)";
 
 } // namespace
 
@@ -202,8 +255,9 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
     command->add_option("--steps", o->steps, "Denoising steps")->capture_default_str();
     command->add_option("--guidance-scale", o->guidance_scale, "How closely to follow the prompt; up to 1: no guidance")
         ->capture_default_str();
-    command->add_option("--height", o->height, "Pixels, a multiple of 8 (default: the model's own)");
-    command->add_option("--width", o->width, "Pixels, a multiple of 8 (default: the model's own)");
+    command->add_option("--height", o->height,
+                        "Pixels, a multiple of 8 (default: the init image's, or the model's own)");
+    command->add_option("--width", o->width, "Pixels, a multiple of 8 (default: the init image's, or the model's own)");
     command->add_option("--scheduler", o->scheduler,
                         pipeline::listed_scheduler_names() + " (default: the model's own)");
     command
@@ -211,12 +265,14 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
                      "plain, or a1111: (emphasis:1.2), [less], BREAK, and prompts of any length")
         ->capture_default_str();
     command->add_option("--clip-skip", o->clip_skip, "Layers that the text encoder leaves out at its end (default: 0)");
+    add_image_options(*command, *o);
     command->add_option("--device", o->device, "auto, cpu or cuda:N")->capture_default_str();
     command->add_option("--dtype", o->dtype, "auto, fp32, fp16 or bf16")->capture_default_str();
     command->add_option("--threads", o->threads, "Threads that draw one picture")->capture_default_str();
     command->add_option("--out", o->out, "Folder for the pictures, <index>-<seed>.png")->required();
     command->add_option("--dump-tensors", o->dump_tensors, "Also write embeddings, latents and pixels to this file");
     command->add_flag("--json", o->json, "One JSON document instead of a line per picture");
+    command->footer(examples);
     command->callback([&run, o] { run = [o] { return generate(*o); }; });
 }
 

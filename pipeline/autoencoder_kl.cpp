@@ -7,12 +7,6 @@
 
 namespace sdfleet::pipeline {
 
-namespace {
-
-constexpr double norm_eps = 1e-6; // fixed in this architecture
-
-} // namespace
-
 base::Result<AutoencoderKL> AutoencoderKL::load(const AutoencoderConfig& config, const std::filesystem::path& path,
                                                 at::TensorOptions options)
 {
@@ -36,21 +30,9 @@ void AutoencoderKL::load_decoder(const WeightScope& decoder)
 {
     const std::vector<std::int64_t>& channels = config_.block_out_channels;
     const std::int64_t coarsest = channels.back();
-    const ResnetOptions options{config_.norm_num_groups, norm_eps, 0};
+    const ResnetOptions options{config_.norm_num_groups, autoencoder_norm_eps, 0};
     conv_in_ = Conv2d::load(decoder["conv_in"], config_.latent_channels, coarsest, 3, 1, 1);
-    const WeightScope mid = decoder["mid_block"];
-    mid_resnets_.push_back(ResnetBlock2D::load(mid["resnets.0"], coarsest, coarsest, options));
-    mid_resnets_.push_back(ResnetBlock2D::load(mid["resnets.1"], coarsest, coarsest, options));
-    if (config_.mid_block_add_attention) {
-        const WeightScope scope = mid["attentions.0"];
-        mid_attention_ = Attention{
-            GroupNorm::load(scope["group_norm"], coarsest, config_.norm_num_groups, norm_eps),
-            Linear::load(scope.any_of({"to_q", "query"}), coarsest, coarsest),
-            Linear::load(scope.any_of({"to_k", "key"}), coarsest, coarsest),
-            Linear::load(scope.any_of({"to_v", "value"}), coarsest, coarsest),
-            Linear::load(scope.any_of({"to_out.0", "proj_attn"}), coarsest, coarsest),
-        };
-    }
+    mid_block_ = AutoencoderMidBlock::load(decoder["mid_block"], config_);
     std::int64_t in = coarsest;
     for (std::size_t i = 0; i < channels.size(); ++i) {
         const std::int64_t out = channels[channels.size() - 1 - i];
@@ -65,17 +47,9 @@ void AutoencoderKL::load_decoder(const WeightScope& decoder)
         up_blocks_.push_back(std::move(block));
         in = out;
     }
-    conv_norm_out_ = GroupNorm::load(decoder["conv_norm_out"], channels.front(), config_.norm_num_groups, norm_eps);
+    conv_norm_out_ =
+        GroupNorm::load(decoder["conv_norm_out"], channels.front(), config_.norm_num_groups, autoencoder_norm_eps);
     conv_out_ = Conv2d::load(decoder["conv_out"], channels.front(), config_.out_channels, 3, 1, 1);
-}
-
-at::Tensor AutoencoderKL::apply(const Attention& attention, const at::Tensor& input)
-{
-    // [N, C, H, W] -> [N, H*W, C], one head as wide as the channels
-    const at::Tensor tokens = attention.group_norm(input.flatten(2)).transpose(1, 2);
-    const at::Tensor mixed =
-        multi_head_attention(attention.to_q(tokens), attention.to_k(tokens), attention.to_v(tokens), 1);
-    return attention.to_out(mixed).transpose(1, 2).reshape(input.sizes()).add_(input);
 }
 
 at::Tensor AutoencoderKL::decode(const at::Tensor& latents) const
@@ -85,12 +59,8 @@ at::Tensor AutoencoderKL::decode(const at::Tensor& latents) const
         hidden = hidden + config_.shift_factor;
     }
     hidden = conv_in_(post_quant_conv_ ? (*post_quant_conv_)(hidden) : hidden);
+    hidden = mid_block_(std::move(hidden));
     const at::Tensor no_time;
-    hidden = mid_resnets_[0](hidden, no_time);
-    if (mid_attention_) {
-        hidden = apply(*mid_attention_, hidden);
-    }
-    hidden = mid_resnets_[1](hidden, no_time);
     for (const UpBlock& block : up_blocks_) {
         for (const ResnetBlock2D& resnet : block.resnets) {
             hidden = resnet(hidden, no_time);

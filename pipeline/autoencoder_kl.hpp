@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "pipeline/autoencoder_config.hpp"
+#include "pipeline/autoencoder_mid_block.hpp"
 #include "pipeline/layers.hpp"
 #include "pipeline/resnet_block.hpp"
 
@@ -25,10 +26,6 @@ public:
     const AutoencoderConfig& config() const { return config_; }
 
 private:
-    struct Attention {
-        GroupNorm group_norm;
-        Linear to_q, to_k, to_v, to_out;
-    };
     struct UpBlock {
         std::vector<ResnetBlock2D> resnets;
         std::optional<Conv2d> upsampler;
@@ -36,13 +33,11 @@ private:
 
     explicit AutoencoderKL(const AutoencoderConfig& config) : config_(config) {}
     void load_decoder(const WeightScope& decoder);
-    static at::Tensor apply(const Attention& attention, const at::Tensor& input);
 
     AutoencoderConfig config_;
     std::optional<Conv2d> post_quant_conv_;
     Conv2d conv_in_;
-    std::vector<ResnetBlock2D> mid_resnets_; ///< two
-    std::optional<Attention> mid_attention_;
+    AutoencoderMidBlock mid_block_;
     std::vector<UpBlock> up_blocks_;
     GroupNorm conv_norm_out_;
     Conv2d conv_out_;

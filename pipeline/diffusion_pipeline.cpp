@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/diffusion_pipeline.hpp"
 
+#include "pipeline/image_to_image.hpp"
 #include "pipeline/model_folder.hpp"
 #include "pipeline/pipeline_parts.hpp"
 #include "pipeline/placement.hpp"
@@ -74,6 +75,13 @@ HostTensor first_row(const at::Tensor& batch)
     return batch.defined() ? to_host(batch.squeeze(0)) : HostTensor();
 }
 
+/// The call of `steps` that the request's pictures begin with: their strength leaves out the first steps.
+std::size_t first_call(const GenerateRequest& request, const Scheduler& steps)
+{
+    const int left_out = request.num_inference_steps - steps_to_draw(request);
+    return static_cast<std::size_t>(left_out * steps.order());
+}
+
 } // namespace
 
 struct DiffusionPipeline::Parts : PipelineParts {
@@ -84,12 +92,18 @@ struct DiffusionPipeline::Parts : PipelineParts {
 
     std::string model_name;
     std::string dtype_name;
+    std::optional<AutoencoderEncoder> encoder; ///< read with the first request that brings an image
+
+    base::Result<std::unique_ptr<Scheduler>> make_steps(const GenerateRequest& request) const;
+    PictureSize size_of(const GenerateRequest& request) const;
+    base::Result<EncodedImages> encode(const GenerateRequest& request);
 
     /// Nothing without guidance: a distilled model is told how much of it instead.
     std::optional<TextConditioning> encode_negative(const PictureParameters& parameters,
                                                     const TextConditioning& positive, std::size_t chunks) const;
-    base::Result<Picture> draw(const PictureParameters& parameters, Scheduler& steps,
-                               const std::function<bool()>& step_done);
+    /// `first`: the call of `steps` to begin with; `images`: null for a picture from noise alone.
+    base::Result<Picture> draw(const PictureParameters& parameters, Scheduler& steps, std::size_t first,
+                               const EncodedImages* images, const std::function<bool()>& step_done);
     base::Result<void> check_prompt_lengths(const GenerateRequest& request) const;
     int side_multiple() const
     {
@@ -126,7 +140,42 @@ base::Result<void> DiffusionPipeline::Parts::check_prompt_lengths(const Generate
     return {};
 }
 
+base::Result<std::unique_ptr<Scheduler>> DiffusionPipeline::Parts::make_steps(const GenerateRequest& request) const
+{
+    // The published inpainting pipeline repairs old configs in its own way.
+    const bool inpaints = request.mask_image && repairs == FileRepairs::stable_diffusion;
+    return scheduler.make(request.scheduler, request.num_inference_steps, inpaints ? FileRepairs::inpainting : repairs);
+}
+
+/// Without a size of its own a picture from an image has the image's, cut to what can be drawn.
+PictureSize DiffusionPipeline::Parts::size_of(const GenerateRequest& request) const
+{
+    const auto whole = [multiple = side_multiple()](int side) { return side - side % multiple; };
+    const InputImage* image = request.init_image.get();
+    const auto [height, width] = unet.config().sample_size;
+    const auto factor = vae.config().scale_factor();
+    return {request.width.value_or(image != nullptr ? whole(image->width) : static_cast<int>(width * factor)),
+            request.height.value_or(image != nullptr ? whole(image->height) : static_cast<int>(height * factor))};
+}
+
+base::Result<EncodedImages> DiffusionPipeline::Parts::encode(const GenerateRequest& request)
+{
+    try {
+        if (!encoder) {
+            auto loaded = AutoencoderEncoder::load(vae.config(), vae.weights(), vae.options());
+            if (!loaded) {
+                return tl::unexpected(loaded.error());
+            }
+            encoder = std::move(*loaded);
+        }
+        return encode_images(request, size_of(request), *encoder, unet.config().takes_mask(), options);
+    } catch (const std::exception& error) {
+        return base::fail(base::ExitCode::failed, "encoding the image failed: " + first_line(error.what()));
+    }
+}
+
 base::Result<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& parameters, Scheduler& steps,
+                                                     std::size_t first, const EncodedImages* images,
                                                      const std::function<bool()>& step_done)
 {
     Picture picture;
@@ -154,13 +203,23 @@ base::Result<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& pa
     start = Clock::now();
     const std::int64_t factor = vae.config().scale_factor();
     NoiseSource source(parameters.seed);
-    const at::Tensor noise =
-        source.draw({1, unet.config().in_channels, parameters.height / factor, parameters.width / factor});
-    at::Tensor latents = noise.to(options) * steps.init_noise_sigma();
+    std::optional<ImageToImage> from_image;
+    at::Tensor latents;
+    if (images != nullptr) {
+        from_image.emplace(*images, source, steps, first);
+        latents = from_image->first_sample();
+    } else {
+        const auto unit =
+            source.draw({1, vae.config().latent_channels, parameters.height / factor, parameters.width / factor});
+        latents = unit.to(options) * steps.init_noise_sigma();
+    }
 
     // 3. denoising
-    for (std::size_t i = 0; i < steps.timesteps().size(); ++i) {
+    for (std::size_t i = first; i < steps.timesteps().size(); ++i) {
         at::Tensor input = steps.scale_model_input(latents, i);
+        if (from_image) {
+            input = from_image->model_input(input);
+        }
         if (guided) {
             input = input.expand({2, -1, -1, -1});
         }
@@ -170,6 +229,9 @@ base::Result<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& pa
             prediction = halves[0] + parameters.guidance_scale * (halves[1] - halves[0]);
         }
         latents = steps.step(prediction, i, latents, source);
+        if (from_image) {
+            latents = from_image->hold_kept_part(latents, steps, i);
+        }
         if (!step_done()) {
             return base::fail(base::ExitCode::interrupted, "drawing was stopped");
         }
@@ -184,6 +246,10 @@ base::Result<Picture> DiffusionPipeline::Parts::draw(const PictureParameters& pa
         return tl::unexpected(image.error());
     }
     picture.rgb = to_rgb(*image);
+    if (images != nullptr && parameters.keep_unmasked.value_or(false)) {
+        picture.decoded_rgb = picture.rgb;
+        images->restore_kept_pixels(picture.rgb);
+    }
     picture.timings.decode_ms = ms_since(start);
     return picture;
 }
@@ -236,8 +302,13 @@ std::string DiffusionPipeline::own_scheduler() const
 base::Result<void> DiffusionPipeline::check(const GenerateRequest& request) const
 {
     GenerateRequest sized = request;
-    sized.height = request.height.value_or(default_height());
-    sized.width = request.width.value_or(default_width());
+    const PictureSize size = parts_->size_of(request);
+    sized.height = size.height;
+    sized.width = size.width;
+    if (parts_->unet.config().takes_mask() && !request.mask_image) {
+        return base::fail(base::ExitCode::usage,
+                          parts_->model_name + " only fills in a part of an image: it needs an init image and a mask");
+    }
     if (request.clip_skip.value_or(0) > parts_->prompts.max_clip_skip()) {
         return base::fail(base::ExitCode::usage, "clip skip is " + std::to_string(*request.clip_skip) +
                                                      "; the text encoder of " + parts_->model_name +
@@ -251,8 +322,9 @@ base::Result<void> DiffusionPipeline::check(const GenerateRequest& request) cons
 
 base::Result<int> DiffusionPipeline::calls_per_picture(const GenerateRequest& request) const
 {
-    return parts_->scheduler.make(request.scheduler, request.num_inference_steps, parts_->repairs)
-        .map([](const std::unique_ptr<Scheduler>& steps) { return static_cast<int>(steps->timesteps().size()); });
+    return parts_->make_steps(request).map([&](const std::unique_ptr<Scheduler>& steps) {
+        return static_cast<int>(steps->timesteps().size() - first_call(request, *steps));
+    });
 }
 
 base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, const PictureCallback& on_picture,
@@ -273,11 +345,26 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
     parameters.guidance_scale = request.guidance_scale;
     parameters.prompt_syntax = request.prompt_syntax;
     parameters.clip_skip = request.clip_skip;
-    parameters.height = request.height.value_or(default_height());
-    parameters.width = request.width.value_or(default_width());
+    const PictureSize size = parts_->size_of(request);
+    parameters.height = size.height;
+    parameters.width = size.width;
     parameters.scheduler = request.scheduler.empty() ? own_scheduler() : request.scheduler;
     parameters.model_name = parts_->model_name;
     parameters.dtype = parts_->dtype_name;
+    std::optional<EncodedImages> images;
+    if (request.init_image) {
+        parameters.init_image_sha256 = request.init_image->sha256;
+        parameters.strength = strength_of(request);
+        if (request.mask_image) {
+            parameters.mask_image_sha256 = request.mask_image->sha256;
+            parameters.keep_unmasked = request.keep_unmasked;
+        }
+        auto encoded = parts_->encode(request);
+        if (!encoded) {
+            return tl::unexpected(encoded.error());
+        }
+        images = std::move(*encoded);
+    }
     for (std::size_t i = 0; i < request.prompts.size(); ++i) {
         parameters.prompt = request.prompts[i];
         parameters.negative_prompt = negative_prompt_of(request, i);
@@ -287,8 +374,10 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
         parameters.seed = request.seeds[i];
         base::Result<Picture> picture;
         try {
-            const auto steps = parts_->scheduler.make(request.scheduler, request.num_inference_steps, parts_->repairs);
-            picture = parts_->draw(parameters, **steps, step_done);
+            const auto steps = parts_->make_steps(request);
+            const std::size_t first = first_call(request, **steps);
+            (*steps)->begin_at(first);
+            picture = parts_->draw(parameters, **steps, first, images ? &*images : nullptr, step_done);
         } catch (const std::exception& error) {
             return base::fail(base::ExitCode::failed, "drawing failed: " + first_line(error.what()));
         }

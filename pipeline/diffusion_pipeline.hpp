@@ -36,12 +36,13 @@ struct Timings {
 };
 
 struct Picture {
-    PictureParameters parameters;      ///< complete: drawing them again gives the same bytes
-    std::vector<std::uint8_t> rgb;     ///< height * width * 3, rows from the top
-    HostTensor latents;                ///< [C, h, w], before decoding
-    HostTensor prompt_embeds;          ///< [L, D]
-    HostTensor negative_prompt_embeds; ///< [L, D]; empty without guidance
-    HostTensor pooled_prompt_embeds;   ///< [P]; empty unless the model has them (SDXL)
+    PictureParameters parameters;          ///< complete: drawing them again gives the same bytes
+    std::vector<std::uint8_t> rgb;         ///< height * width * 3, rows from the top
+    std::vector<std::uint8_t> decoded_rgb; ///< before kept pixels were put back; empty where none were
+    HostTensor latents;                    ///< [C, h, w], before decoding
+    HostTensor prompt_embeds;              ///< [L, D]
+    HostTensor negative_prompt_embeds;     ///< [L, D]; empty without guidance
+    HostTensor pooled_prompt_embeds;       ///< [P]; empty unless the model has them (SDXL)
     HostTensor negative_pooled_prompt_embeds;
     Timings timings;
 };

@@ -4,6 +4,7 @@
 #include "base/utf8.hpp"
 #include "pipeline/scheduler_names.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace sdfleet::pipeline {
@@ -62,7 +63,52 @@ base::Result<void> check_prompts(const GenerateRequest& request)
     return {};
 }
 
+base::Result<void> check_image(const char* name, const InputImage& image)
+{
+    const auto side = [](int pixels) { return pixels > 0 ? static_cast<std::size_t>(pixels) : 0; };
+    if (image.rgb.empty() || image.rgb.size() != side(image.width) * side(image.height) * 3) {
+        return usage(std::string(name) + " is empty, or not as large as it says");
+    }
+    return {};
+}
+
+base::Result<void> check_images(const GenerateRequest& request)
+{
+    if (!request.init_image) {
+        return request.mask_image ? usage("a mask image needs an init image, of which it keeps a part")
+               : request.strength ? usage("strength needs an init image, from which it says how far to go")
+                                  : base::Result<void>{};
+    }
+    if (auto fine = check_image("the init image", *request.init_image); !fine) {
+        return fine;
+    }
+    if (request.mask_image) {
+        if (auto fine = check_image("the mask image", *request.mask_image); !fine) {
+            return fine;
+        }
+    }
+    if (!(strength_of(request) > 0 && strength_of(request) <= 1)) {
+        return usage("strength must be above 0 and at most 1");
+    }
+    if (steps_to_draw(request) < 1) {
+        return usage("this strength is less than one of " + std::to_string(request.num_inference_steps) +
+                     " steps: nothing would be drawn; raise the strength or the steps");
+    }
+    return {};
+}
+
 } // namespace
+
+double strength_of(const GenerateRequest& request)
+{
+    return !request.init_image ? 1.0 : request.strength.value_or(request.mask_image ? 1.0 : 0.8);
+}
+
+int steps_to_draw(const GenerateRequest& request)
+{
+    const int steps = request.num_inference_steps;
+    return std::min(static_cast<int>(steps * strength_of(request)), steps);
+}
 
 base::Result<void> check_request(const GenerateRequest& request, int side_multiple)
 {
@@ -79,7 +125,8 @@ base::Result<void> check_request(const GenerateRequest& request, int side_multip
     return check_scheduler_name(request.scheduler)
         .and_then([&] { return check_side("height", request.height, side_multiple); })
         .and_then([&] { return check_side("width", request.width, side_multiple); })
-        .and_then([&] { return check_prompts(request); });
+        .and_then([&] { return check_prompts(request); })
+        .and_then([&] { return check_images(request); });
 }
 
 std::optional<std::string> negative_prompt_of(const GenerateRequest& request, std::size_t index)

@@ -2,9 +2,11 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "pipeline/input_image.hpp"
 #include "pipeline/prompt_syntax.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,7 +25,18 @@ struct GenerateRequest {
     PromptSyntax prompt_syntax = PromptSyntax::plain;
     std::optional<int> clip_skip; ///< layers that the text encoder leaves out at its end; absent: 0
     std::string scheduler;        ///< a name; empty: the model folder's own
+
+    std::shared_ptr<const InputImage> init_image; ///< what to start from; none: noise alone
+    std::shared_ptr<const InputImage> mask_image; ///< with an init image: only its bright part is drawn anew
+    std::optional<double> strength; ///< above 0, to 1: how far from the init image; see strength_of for the default
+    bool keep_unmasked = true;      ///< what the mask leaves out keeps the init image's pixels to the bit
 };
+
+/// The strength in force: 1 without an init image; 0.8, or 1 with a mask, where the request does not say.
+double strength_of(const GenerateRequest& request);
+
+/// How many of the request's steps are drawn, the last ones: the share that its strength says, rounded down.
+int steps_to_draw(const GenerateRequest& request);
 
 /// Limits of a request, whatever the model.
 inline constexpr int max_picture_side = 4096;

@@ -60,8 +60,11 @@ std::string parameters_text(const PictureParameters& p)
     text += "\nSteps: " + std::to_string(p.steps) + ", Sampler: " + sampler_name(p.scheduler) +
             ", CFG scale: " + number_text(p.guidance_scale) + ", Seed: " + std::to_string(p.seed) +
             ", Size: " + std::to_string(p.width) + "x" + std::to_string(p.height) + clip_skip_text(p) +
-            ", Model: " + quoted_where_needed(p.model_name) + ", RNG: CPU, Version: sdfleet " SDFLEET_VERSION;
-    return text;
+            ", Model: " + quoted_where_needed(p.model_name);
+    if (p.strength) {
+        text += ", Denoising strength: " + number_text(*p.strength);
+    }
+    return text + ", RNG: CPU, Version: sdfleet " SDFLEET_VERSION;
 }
 
 std::string replay_json(const PictureParameters& p)
@@ -84,6 +87,18 @@ std::string replay_json(const PictureParameters& p)
     }
     if (p.prompt_syntax != PromptSyntax::plain) {
         replay["prompt_syntax"] = prompt_syntax_name(p.prompt_syntax);
+    }
+    if (!p.init_image_sha256.empty()) {
+        replay["init_image_sha256"] = p.init_image_sha256;
+    }
+    if (!p.mask_image_sha256.empty()) {
+        replay["mask_image_sha256"] = p.mask_image_sha256;
+    }
+    if (p.strength) {
+        replay["strength"] = *p.strength;
+    }
+    if (p.keep_unmasked) {
+        replay["keep_unmasked"] = *p.keep_unmasked;
     }
     return replay.dump();
 }

@@ -24,6 +24,11 @@ struct PictureParameters {
     std::optional<int> clip_skip = std::nullopt; ///< of the text encoder
     PromptSyntax prompt_syntax = PromptSyntax::plain;
 
+    std::string init_image_sha256 = {}; ///< of the file; empty: drawn from noise alone
+    std::string mask_image_sha256 = {}; ///< empty: no mask
+    std::optional<double> strength = std::nullopt;
+    std::optional<bool> keep_unmasked = std::nullopt; ///< with a mask
+
     bool operator==(const PictureParameters&) const = default;
 };
 

@@ -21,6 +21,8 @@ public:
 
     const AutoencoderConfig& config() const { return vae_.config(); }
     const AutoencoderKL& vae() const { return vae_; }
+    const std::filesystem::path& weights() const { return weights_; }
+    at::TensorOptions options() const { return options_; } ///< device and type of the weights
 
 private:
     LatentDecoder(AutoencoderKL vae, std::filesystem::path weights, at::TensorOptions options)

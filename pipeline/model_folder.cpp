@@ -27,8 +27,10 @@ struct Family {
     ModelFamily family;
 };
 
-constexpr std::array<Family, 3> families{{
+constexpr std::array<Family, 5> families{{
     {"StableDiffusionPipeline", ModelFamily::stable_diffusion},
+    {"StableDiffusionImg2ImgPipeline", ModelFamily::stable_diffusion},
+    {"StableDiffusionInpaintPipeline", ModelFamily::stable_diffusion},
     {"StableDiffusionXLPipeline", ModelFamily::stable_diffusion_xl},
     {"LatentConsistencyModelPipeline", ModelFamily::latent_consistency},
 }};

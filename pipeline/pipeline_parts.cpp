@@ -97,8 +97,8 @@ std::string misfit_of_unet(const Configs& configs, ModelFamily family)
     if (unet.cross_attention_dim != text_width) {
         return "the unet's cross_attention_dim is not the hidden_size of the text encoder (of both together)";
     }
-    if (unet.in_channels != configs.vae.latent_channels) {
-        return "the unet's in_channels is not the vae's latent_channels";
+    if (unet.out_channels != configs.vae.latent_channels) {
+        return "the unet's out_channels is not the vae's latent_channels";
     }
     if (unet.text_time != (family == ModelFamily::stable_diffusion_xl)) {
         return "an addition_embed_type of text_time in the unet and a StableDiffusionXLPipeline go together";

@@ -9,7 +9,7 @@ namespace sdfleet::pipeline {
 
 namespace {
 
-constexpr std::size_t prk_order = 4;
+constexpr std::size_t prk_order = 4; ///< of Runge-Kutta
 
 std::vector<double> plms_timesteps(const std::vector<double>& descending)
 {

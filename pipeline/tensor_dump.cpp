@@ -23,7 +23,8 @@ void TensorDump::add(const Picture& picture)
     negative_pooled_prompt_embeds_.add(picture.negative_pooled_prompt_embeds);
     latents_.add(picture.latents);
     image_shape_ = {picture.parameters.height, picture.parameters.width, 3};
-    image_.insert(image_.end(), picture.rgb.begin(), picture.rgb.end());
+    const auto& decoded = picture.decoded_rgb.empty() ? picture.rgb : picture.decoded_rgb;
+    image_.insert(image_.end(), decoded.begin(), decoded.end());
 }
 
 std::vector<std::byte> TensorDump::to_safetensors() const

@@ -15,8 +15,9 @@ class TensorDump {
 public:
     void add(const Picture& picture);
 
-    /// A safetensors image with prompt_embeds [N, L, D], latents [N, C, h, w] as decoded, and image, uint8 [N, H, W, 3];
-    /// pooled_prompt_embeds [N, P] where the model has them; both also as negative_..., with guidance only.
+    /// A safetensors image with prompt_embeds [N, L, D], latents [N, C, h, w] as decoded, and image, uint8 [N, H, W, 3],
+    /// before kept pixels are put back; pooled_prompt_embeds [N, P] where the model has them; both also as negative_...,
+    /// with guidance only.
     std::vector<std::byte> to_safetensors() const;
 
 private:

@@ -137,9 +137,10 @@ base::Result<UNetConfig> read_unet_config(const std::filesystem::path& path)
     read_levels(*reader, config);
     read_added_embeddings(*reader, config);
     refuse_unknown_variants(*reader);
-    if (config.in_channels != config.out_channels) {
+    if (config.takes_mask() && config.in_channels != 2 * config.out_channels + 1) {
         reader->problem(
-            "'in_channels' differs from 'out_channels': an inpainting or depth model, which is not supported");
+            "'in_channels' is neither 'out_channels' nor what an inpainting model has (9 for 4): another kind "
+            "of model, which is not supported");
     }
     return reader->finish().map([&] { return config; });
 }

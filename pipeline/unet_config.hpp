@@ -37,6 +37,9 @@ struct UNetConfig {
     bool text_time = false;                   ///< SDXL's added embedding, of the pooled text and the picture's size
     std::int64_t addition_time_embed_dim = 0; ///< width per number, with text_time
     std::int64_t projection_class_embeddings_input_dim = 0; ///< width of the whole, with text_time
+
+    /// An inpainting model: after the latents it takes a mask and the latents of the masked image.
+    bool takes_mask() const { return in_channels != out_channels; }
 };
 
 /// Fails with ExitCode::bad_input, also for a key that is not null and that this version does not implement.

@@ -31,6 +31,13 @@ void check_refused(Change change, const std::string& what)
     CHECK_THAT(checked.error().message, ContainsSubstring(what));
 }
 
+std::shared_ptr<const pipeline::InputImage> image(int width, int height)
+{
+    const auto bytes = static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3;
+    return std::make_shared<pipeline::InputImage>(
+        pipeline::InputImage{width, height, std::vector<std::uint8_t>(bytes), ""});
+}
+
 } // namespace
 
 TEST_CASE("a plain request passes")
@@ -73,4 +80,53 @@ TEST_CASE("one negative prompt stands for all")
     CHECK(pipeline::negative_prompt_of(request, 1) == "blur");
     request.negative_prompts = {"blur", "noise"};
     CHECK(pipeline::negative_prompt_of(request, 1) == "noise");
+}
+
+TEST_CASE("images and strength are refused where they make no sense")
+{
+    check_refused([](auto& r) { r.strength = 0.5; }, "strength needs an init image");
+    check_refused([](auto& r) { r.mask_image = image(8, 8); }, "a mask image needs an init image");
+    for (const double strength : {0.0, -0.1, 1.01, std::nan("")}) {
+        check_refused(
+            [&](auto& r) {
+                r.init_image = image(8, 8);
+                r.strength = strength;
+            },
+            "strength must be above 0 and at most 1");
+    }
+    check_refused(
+        [](auto& r) {
+            r.init_image = image(8, 8);
+            r.strength = 0.2;
+            r.num_inference_steps = 4;
+        },
+        "less than one of 4 steps");
+    check_refused([](auto& r) { r.init_image = std::make_shared<pipeline::InputImage>(); }, "the init image is empty");
+    check_refused(
+        [](auto& r) {
+            r.init_image = image(8, 8);
+            r.mask_image = std::make_shared<pipeline::InputImage>(pipeline::InputImage{8, 8, {1, 2, 3}, ""});
+        },
+        "the mask image is empty, or not as large");
+}
+
+TEST_CASE("strength says how many of the steps are drawn, rounded down")
+{
+    GenerateRequest request = good();
+    CHECK(pipeline::steps_to_draw(request) == 50);
+    request.init_image = image(8, 8);
+    CHECK(pipeline::strength_of(request) == 0.8);
+    CHECK(pipeline::steps_to_draw(request) == 40);
+    CHECK(pipeline::check_request(request, 8));
+    request.mask_image = image(4, 4);
+    CHECK(pipeline::strength_of(request) == 1.0);
+    request.strength = 0.29; // 0.29 * 100 is a little less than 29 in floating point, and in diffusers
+    request.num_inference_steps = 100;
+    CHECK(pipeline::steps_to_draw(request) == 28);
+    request.strength = 0.9999;
+    request.num_inference_steps = 50;
+    CHECK(pipeline::steps_to_draw(request) == 49);
+    request.strength = 0.25;
+    request.num_inference_steps = 4;
+    CHECK(pipeline::steps_to_draw(request) == 1);
 }

@@ -84,6 +84,24 @@ TEST_CASE("no negative prompt at all is not an empty one")
     CHECK(pipeline::parameters_text(parameters) == pipeline::parameters_text(example()));
 }
 
+TEST_CASE("what a picture was drawn from is in its texts, and nothing where it was drawn from noise alone")
+{
+    PictureParameters parameters = example();
+    for (const char* key : {"init_image_sha256", "mask_image_sha256", "strength", "keep_unmasked"}) {
+        CHECK_FALSE(nlohmann::json::parse(pipeline::replay_json(parameters)).contains(key));
+    }
+    parameters.init_image_sha256 = "aa";
+    parameters.strength = 0.75;
+    parameters.mask_image_sha256 = "bb";
+    parameters.keep_unmasked = true;
+    CHECK_THAT(pipeline::parameters_text(parameters), ContainsSubstring(", Denoising strength: 0.75, RNG: CPU"));
+    const auto replay = nlohmann::json::parse(pipeline::replay_json(parameters));
+    CHECK(replay["init_image_sha256"] == "aa");
+    CHECK(replay["strength"] == 0.75);
+    CHECK(replay["mask_image_sha256"] == "bb");
+    CHECK(replay["keep_unmasked"] == true);
+}
+
 TEST_CASE("a PNG holds the pixels and both texts")
 {
     const auto decoded = decode(encode(example()));

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "pipeline/autoencoder_config.hpp"
+#include "pipeline/layers.hpp"
+#include "pipeline/resnet_block.hpp"
+
+#include <optional>
+#include <vector>
+
+namespace sdfleet::pipeline {
+
+/// Fixed in this architecture, encoder and decoder.
+inline constexpr double autoencoder_norm_eps = 1e-6;
+
+/// The coarsest level of the autoencoder's two halves: a residual block, attention over all positions, a residual block.
+class AutoencoderMidBlock {
+public:
+    AutoencoderMidBlock() = default; ///< computes nothing until it is loaded
+
+    /// Both generations of attention names are understood.
+    static AutoencoderMidBlock load(const WeightScope& scope, const AutoencoderConfig& config);
+
+    at::Tensor operator()(at::Tensor hidden) const;
+
+private:
+    struct Attention {
+        GroupNorm group_norm;
+        Linear to_q, to_k, to_v, to_out;
+    };
+    static at::Tensor apply(const Attention& attention, const at::Tensor& input);
+
+    std::vector<ResnetBlock2D> resnets_; ///< two
+    std::optional<Attention> attention_;
+};
+
+} // namespace sdfleet::pipeline
