@@ -34,6 +34,7 @@ struct GenerateOptions {
     std::optional<int> height; ///< absent: the model's own
     std::optional<int> width;
     std::string scheduler;
+    std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
     std::string device = "auto";
     std::string dtype = "auto";
     int threads = 1;
@@ -53,6 +54,9 @@ pipeline::GenerateRequest to_request(const GenerateOptions& options)
     request.height = options.height;
     request.width = options.width;
     request.scheduler = options.scheduler;
+    for (const std::string& lora : options.loras) {
+        request.loras.push_back(pipeline::parse_lora_choice(lora));
+    }
     return request;
 }
 
@@ -194,6 +198,9 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
     command->add_option("--height", o->height, "Pixels, a multiple of 8 (default: the model's own)");
     command->add_option("--width", o->width, "Pixels, a multiple of 8 (default: the model's own)");
     command->add_option("--scheduler", o->scheduler, "ddim, pndm or euler (default: the model's own)");
+    command->add_option("--lora", o->loras, "LoRA file, FILE or FILE:WEIGHT; may be given up to 16 times")
+        ->type_name("FILE[:WEIGHT]")
+        ->allow_extra_args(false);
     command->add_option("--device", o->device, "auto, cpu or cuda:N")->capture_default_str();
     command->add_option("--dtype", o->dtype, "auto, fp32, fp16 or bf16")->capture_default_str();
     command->add_option("--threads", o->threads, "Threads that draw one picture")->capture_default_str();

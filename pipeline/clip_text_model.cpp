@@ -29,6 +29,7 @@ base::Result<ClipTextModel> ClipTextModel::load(const ClipTextConfig& config, co
         model.layers_.push_back(model.load_layer(root["encoder"]["layers"][i]));
     }
     model.final_layer_norm_ = LayerNorm::load(root["final_layer_norm"], c, config.layer_norm_eps);
+    model.parameters_ = weights->parameters();
     return weights->finish().map([&] { return std::move(model); });
 }
 

@@ -6,6 +6,8 @@
 #include "pipeline/layers.hpp"
 
 #include <filesystem>
+#include <map>
+#include <string>
 #include <vector>
 
 namespace sdfleet::pipeline {
@@ -21,6 +23,7 @@ public:
     at::Tensor forward(const at::Tensor& ids) const;
 
     const ClipTextConfig& config() const { return config_; }
+    const std::map<std::string, at::Tensor>& parameters() const { return parameters_; } ///< as Weights::parameters
 
 private:
     struct Layer {
@@ -35,6 +38,7 @@ private:
     at::Tensor apply(const Layer& layer, at::Tensor hidden) const;
 
     ClipTextConfig config_;
+    std::map<std::string, at::Tensor> parameters_;
     at::Tensor token_embedding_;    ///< [vocab, C]
     at::Tensor position_embedding_; ///< [positions, C]
     std::vector<Layer> layers_;

@@ -4,6 +4,7 @@
 #include "pipeline/autoencoder_kl.hpp"
 #include "pipeline/clip_text_model.hpp"
 #include "pipeline/clip_tokenizer.hpp"
+#include "pipeline/lora_fuser.hpp"
 #include "pipeline/model_folder.hpp"
 #include "pipeline/placement.hpp"
 #include "pipeline/scheduler.hpp"
@@ -95,6 +96,7 @@ struct DiffusionPipeline::Parts {
     UNet2DConditionModel unet;
     AutoencoderKL vae;
     SchedulerConfig scheduler;
+    LoraFuser loras; ///< what is in the models' parameters besides their own values
 
     at::Tensor encode_prompt(const std::string& prompt) const
     {
@@ -208,10 +210,11 @@ base::Result<DiffusionPipeline> DiffusionPipeline::from_pretrained(const std::fi
         if (!vae) {
             return tl::unexpected(vae.error());
         }
+        LoraFuser loras({{LoraTarget::unet, unet->parameters()}, {LoraTarget::text_encoder, text_encoder->parameters()}});
         return DiffusionPipeline(std::make_unique<Parts>(
             Parts{options.model_name.empty() ? folder_name(folder) : options.model_name, dtype_name(*tensor_options),
                   *tensor_options, std::move(*tokenizer), std::move(*text_encoder), std::move(*unet), std::move(*vae),
-                  std::move(*scheduler)}));
+                  std::move(*scheduler), std::move(loras)}));
     } catch (const std::exception& error) {
         return base::fail(base::ExitCode::failed,
                           folder.string() + ": cannot load the model: " + first_line(error.what()));
@@ -261,6 +264,10 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
         return fine;
     }
     const c10::InferenceMode inference;
+    const auto loras = parts_->loras.apply(request.loras);
+    if (!loras) {
+        return tl::unexpected(loras.error());
+    }
     const int total = *calls_per_picture(request) * static_cast<int>(request.prompts.size());
     int done = 0;
     const auto step_done = [&] {
@@ -275,6 +282,7 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
     parameters.scheduler = request.scheduler.empty() ? own_scheduler() : request.scheduler;
     parameters.model_name = parts_->model_name;
     parameters.dtype = parts_->dtype_name;
+    parameters.loras = *loras;
     for (std::size_t i = 0; i < request.prompts.size(); ++i) {
         parameters.prompt = request.prompts[i];
         parameters.negative_prompt = negative_prompt_of(request, i);

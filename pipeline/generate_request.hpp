@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "pipeline/lora_choice.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -20,6 +21,7 @@ struct GenerateRequest {
     std::optional<int> height;   ///< pixels; what the model was trained on where absent
     std::optional<int> width;
     std::string scheduler; ///< a name; empty: the model folder's own
+    std::vector<LoraChoice> loras; ///< for these pictures alone
 };
 
 /// Limits of a request, whatever the model.

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "pipeline/lora_choice.hpp"
+
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace sdfleet::pipeline {
 
@@ -18,12 +21,14 @@ struct PictureParameters {
     std::string scheduler; ///< "euler", ...
     std::string model_name;
     std::string dtype; ///< "fp32", ...
+    std::vector<LoraUse> loras; ///< those whose weight is not 0
 
     bool operator==(const PictureParameters&) const = default;
 };
 
 /// The text that image tools look for under the PNG keyword "parameters": the prompt, then a line "Negative prompt: ..."
-/// if there is one, then one line of "Key: value" pairs. "RNG: CPU" says that the noise was drawn on the CPU.
+/// if there is one, then one line of "Key: value" pairs. "RNG: CPU" says that the noise was drawn on the CPU. LoRAs stand
+/// behind the prompt as "<lora:name:weight>", with their hashes among the pairs.
 std::string parameters_text(const PictureParameters& parameters);
 
 /// One JSON object, for the PNG keyword "sdfleet", with what an exact replay needs. It names no node, job or time: equal

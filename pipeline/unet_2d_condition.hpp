@@ -8,7 +8,9 @@
 #include "pipeline/unet_config.hpp"
 
 #include <filesystem>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace sdfleet::pipeline {
@@ -27,6 +29,7 @@ public:
     at::Tensor forward(const at::Tensor& sample, double timestep, const std::vector<KeyValue>& context) const;
 
     const UNetConfig& config() const { return config_; }
+    const std::map<std::string, at::Tensor>& parameters() const { return parameters_; } ///< as Weights::parameters
 
 private:
     struct Block {
@@ -43,6 +46,7 @@ private:
     at::Tensor time_embedding(double timestep, const at::Tensor& like) const;
 
     UNetConfig config_;
+    std::map<std::string, at::Tensor> parameters_;
     Linear time_linear_1_, time_linear_2_;
     Conv2d conv_in_;
     std::vector<Block> down_;
