@@ -44,6 +44,7 @@ struct GenerateOptions {
     std::filesystem::path mask_image; ///< empty: none
     std::optional<double> strength;
     bool keep_unmasked = true;
+    std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
     std::string device = "auto";
     std::string dtype = "auto";
     int threads = 1;
@@ -89,6 +90,9 @@ base::Result<pipeline::GenerateRequest> to_request(const GenerateOptions& option
     request.mask_image = std::move(*mask_image);
     request.strength = options.strength;
     request.keep_unmasked = options.keep_unmasked;
+    for (const std::string& lora : options.loras) {
+        request.loras.push_back(pipeline::parse_lora_choice(lora));
+    }
     return request;
 }
 
@@ -266,6 +270,9 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
         ->capture_default_str();
     command->add_option("--clip-skip", o->clip_skip, "Layers that the text encoder leaves out at its end (default: 0)");
     add_image_options(*command, *o);
+    command->add_option("--lora", o->loras, "LoRA file, FILE or FILE:WEIGHT; may be given up to 16 times")
+        ->type_name("FILE[:WEIGHT]")
+        ->allow_extra_args(false);
     command->add_option("--device", o->device, "auto, cpu or cuda:N")->capture_default_str();
     command->add_option("--dtype", o->dtype, "auto, fp32, fp16 or bf16")->capture_default_str();
     command->add_option("--threads", o->threads, "Threads that draw one picture")->capture_default_str();

@@ -33,6 +33,7 @@ base::Result<ClipTextModel> ClipTextModel::load(const ClipTextConfig& config, co
         model.text_projection_ =
             Linear::load(WeightScope(*weights)["text_projection"], c, config.projection_dim, false);
     }
+    model.parameters_ = weights->parameters();
     return weights->finish().map([&] { return std::move(model); });
 }
 

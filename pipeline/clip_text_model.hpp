@@ -6,6 +6,8 @@
 #include "pipeline/layers.hpp"
 
 #include <filesystem>
+#include <map>
+#include <string>
 #include <vector>
 
 namespace sdfleet::pipeline {
@@ -32,7 +34,8 @@ public:
     TextOutput forward(const at::Tensor& ids, const TextLayer& layer = {}) const;
 
     const ClipTextConfig& config() const { return config_; }
-    at::Device device() const { return token_embedding_.device(); } ///< where forward wants its ids
+    at::Device device() const { return token_embedding_.device(); }                     ///< where forward wants its ids
+    const std::map<std::string, at::Tensor>& parameters() const { return parameters_; } ///< as Weights::parameters
 
 private:
     struct Layer {
@@ -48,6 +51,7 @@ private:
     at::Tensor pool(const at::Tensor& ids, const at::Tensor& last) const;
 
     ClipTextConfig config_;
+    std::map<std::string, at::Tensor> parameters_;
     at::Tensor token_embedding_;    ///< [vocab, C]
     at::Tensor position_embedding_; ///< [positions, C]
     std::vector<Layer> layers_;

@@ -2,6 +2,7 @@
 #include "pipeline/diffusion_pipeline.hpp"
 
 #include "pipeline/image_to_image.hpp"
+#include "pipeline/lora_fuser.hpp"
 #include "pipeline/model_folder.hpp"
 #include "pipeline/pipeline_parts.hpp"
 #include "pipeline/placement.hpp"
@@ -86,14 +87,17 @@ std::size_t first_call(const GenerateRequest& request, const Scheduler& steps)
 
 struct DiffusionPipeline::Parts : PipelineParts {
     Parts(PipelineParts parts, std::string model, std::string dtype)
-        : PipelineParts(std::move(parts)), model_name(std::move(model)), dtype_name(std::move(dtype))
+        : PipelineParts(std::move(parts)), model_name(std::move(model)), dtype_name(std::move(dtype)),
+          loras(parameters_by_model())
     {
     }
 
     std::string model_name;
     std::string dtype_name;
+    LoraFuser loras;                           ///< what is in the models' parameters besides their own values
     std::optional<AutoencoderEncoder> encoder; ///< read with the first request that brings an image
 
+    std::map<LoraTarget, LoraFuser::Parameters> parameters_by_model() const;
     base::Result<std::unique_ptr<Scheduler>> make_steps(const GenerateRequest& request) const;
     PictureSize size_of(const GenerateRequest& request) const;
     base::Result<EncodedImages> encode(const GenerateRequest& request);
@@ -138,6 +142,17 @@ base::Result<void> DiffusionPipeline::Parts::check_prompt_lengths(const Generate
         }
     }
     return {};
+}
+
+std::map<LoraTarget, LoraFuser::Parameters> DiffusionPipeline::Parts::parameters_by_model() const
+{
+    std::map<LoraTarget, LoraFuser::Parameters> models{
+        {LoraTarget::unet, unet.parameters()},
+        {LoraTarget::text_encoder, prompts.encoders().front().model.parameters()}};
+    if (prompts.encoders().size() > 1) {
+        models[LoraTarget::text_encoder_2] = prompts.encoders()[1].model.parameters();
+    }
+    return models;
 }
 
 base::Result<std::unique_ptr<Scheduler>> DiffusionPipeline::Parts::make_steps(const GenerateRequest& request) const
@@ -334,6 +349,10 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
         return fine;
     }
     const c10::InferenceMode inference;
+    const auto loras = parts_->loras.apply(request.loras);
+    if (!loras) {
+        return tl::unexpected(loras.error());
+    }
     const int total = *calls_per_picture(request) * static_cast<int>(request.prompts.size());
     int done = 0;
     const auto step_done = [&] {
@@ -351,6 +370,7 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
     parameters.scheduler = request.scheduler.empty() ? own_scheduler() : request.scheduler;
     parameters.model_name = parts_->model_name;
     parameters.dtype = parts_->dtype_name;
+    parameters.loras = *loras;
     std::optional<EncodedImages> images;
     if (request.init_image) {
         parameters.init_image_sha256 = request.init_image->sha256;

@@ -71,9 +71,10 @@ public:
     base::Result<void> check(const GenerateRequest& request) const;
 
     /// Draws the pictures one by one: each is computed by itself, so that its bytes depend on the model, its prompt, the
-    /// parameters and its seed, never on its neighbours. Errors: those of check; ExitCode::interrupted when `on_step`
-    /// said so; what `on_picture` returned; ExitCode::failed when the library fails (out of memory), or when a picture
-    /// comes out with values that are no numbers.
+    /// parameters and its seed, never on its neighbours or on what was drawn before. Errors: those of check;
+    /// ExitCode::bad_input for a LoRA that does not fit; ExitCode::interrupted when `on_step` said so; what `on_picture`
+    /// returned; ExitCode::failed when the library fails (out of memory), or when a picture comes out with values that are
+    /// no numbers. LoRAs stay in the parameters until a request asks for others, which no caller can see.
     base::Result<void> generate(const GenerateRequest& request, const PictureCallback& on_picture,
                                 const StepCallback& on_step = {}) const;
 

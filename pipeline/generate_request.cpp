@@ -125,6 +125,7 @@ base::Result<void> check_request(const GenerateRequest& request, int side_multip
     return check_scheduler_name(request.scheduler)
         .and_then([&] { return check_side("height", request.height, side_multiple); })
         .and_then([&] { return check_side("width", request.width, side_multiple); })
+        .and_then([&] { return check_lora_choices(request.loras); })
         .and_then([&] { return check_prompts(request); })
         .and_then([&] { return check_images(request); });
 }

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "pipeline/input_image.hpp"
+#include "pipeline/lora_choice.hpp"
 #include "pipeline/prompt_syntax.hpp"
 
 #include <cstdint>
@@ -30,6 +31,7 @@ struct GenerateRequest {
     std::shared_ptr<const InputImage> mask_image; ///< with an init image: only its bright part is drawn anew
     std::optional<double> strength; ///< above 0, to 1: how far from the init image; see strength_of for the default
     bool keep_unmasked = true;      ///< what the mask leaves out keeps the init image's pixels to the bit
+    std::vector<LoraChoice> loras;  ///< for these pictures alone
 };
 
 /// The strength in force: 1 without an init image; 0.8, or 1 with a mask, where the request does not say.

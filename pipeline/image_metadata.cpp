@@ -49,18 +49,32 @@ std::string clip_skip_text(const PictureParameters& p)
     return p.clip_skip.value_or(0) == 0 ? "" : ", Clip skip: " + std::to_string(*p.clip_skip + 1);
 }
 
+/// As those tools tell LoRAs apart: the first digits of the hash of the tensors, which leaves out the file's description.
+std::string lora_hashes(const std::vector<LoraUse>& loras)
+{
+    constexpr std::size_t digits = 12;
+    std::string hashes;
+    for (const LoraUse& lora : loras) {
+        hashes += (hashes.empty() ? "" : ", ") + lora.name + ": " + lora.data_sha256.substr(0, digits);
+    }
+    return hashes.empty() ? "" : ", Lora hashes: " + nlohmann::json(hashes).dump();
+}
+
 } // namespace
 
 std::string parameters_text(const PictureParameters& p)
 {
     std::string text = p.prompt;
+    for (const LoraUse& lora : p.loras) {
+        text += " <lora:" + lora.name + ":" + number_text(lora.weight) + ">";
+    }
     if (p.negative_prompt && !p.negative_prompt->empty()) {
         text += "\nNegative prompt: " + *p.negative_prompt;
     }
     text += "\nSteps: " + std::to_string(p.steps) + ", Sampler: " + sampler_name(p.scheduler) +
             ", CFG scale: " + number_text(p.guidance_scale) + ", Seed: " + std::to_string(p.seed) +
             ", Size: " + std::to_string(p.width) + "x" + std::to_string(p.height) + clip_skip_text(p) +
-            ", Model: " + quoted_where_needed(p.model_name);
+            ", Model: " + quoted_where_needed(p.model_name) + lora_hashes(p.loras);
     if (p.strength) {
         text += ", Denoising strength: " + number_text(*p.strength);
     }
@@ -99,6 +113,9 @@ std::string replay_json(const PictureParameters& p)
     }
     if (p.keep_unmasked) {
         replay["keep_unmasked"] = *p.keep_unmasked;
+    }
+    for (const LoraUse& lora : p.loras) {
+        replay["loras"].push_back({{"name", lora.name}, {"sha256", lora.sha256}, {"weight", lora.weight}});
     }
     return replay.dump();
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "pipeline/lora_choice.hpp"
 #include "pipeline/prompt_syntax.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sdfleet::pipeline {
 
@@ -28,12 +30,14 @@ struct PictureParameters {
     std::string mask_image_sha256 = {}; ///< empty: no mask
     std::optional<double> strength = std::nullopt;
     std::optional<bool> keep_unmasked = std::nullopt; ///< with a mask
+    std::vector<LoraUse> loras = {};                  ///< those whose weight is not 0
 
     bool operator==(const PictureParameters&) const = default;
 };
 
 /// The text that image tools look for under the PNG keyword "parameters": the prompt, then a line "Negative prompt: ..."
-/// if there is one, then one line of "Key: value" pairs. "RNG: CPU" says that the noise was drawn on the CPU.
+/// if there is one, then one line of "Key: value" pairs. "RNG: CPU" says that the noise was drawn on the CPU. LoRAs stand
+/// behind the prompt as "<lora:name:weight>", with their hashes among the pairs.
 std::string parameters_text(const PictureParameters& parameters);
 
 /// One JSON object, for the PNG keyword "sdfleet", with what an exact replay needs. It names no node, job or time: equal

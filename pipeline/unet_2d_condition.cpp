@@ -39,6 +39,7 @@ UNet2DConditionModel::load(const UNetConfig& config, const std::filesystem::path
     model.load_up(root, resnet);
     model.conv_norm_out_ = GroupNorm::load(root["conv_norm_out"], first, config.norm_num_groups, config.norm_eps);
     model.conv_out_ = Conv2d::load(root["conv_out"], first, config.out_channels, 3, 1, 1);
+    model.parameters_ = weights->parameters();
     return weights->finish().map([&] { return std::move(model); });
 }
 

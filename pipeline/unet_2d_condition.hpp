@@ -8,7 +8,9 @@
 #include "pipeline/unet_config.hpp"
 
 #include <filesystem>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace sdfleet::pipeline {
@@ -42,6 +44,7 @@ public:
     at::Tensor forward(const at::Tensor& sample, double timestep, const UNetContext& context) const;
 
     const UNetConfig& config() const { return config_; }
+    const std::map<std::string, at::Tensor>& parameters() const { return parameters_; } ///< as Weights::parameters
 
 private:
     struct Block {
@@ -60,6 +63,7 @@ private:
     at::Tensor time_embedding(double timestep, const UNetContext& context, const at::Tensor& like) const;
 
     UNetConfig config_;
+    std::map<std::string, at::Tensor> parameters_;
     Linear time_linear_1_, time_linear_2_;
     Linear time_cond_proj_;                  ///< with a guidance embedding
     Linear added_linear_1_, added_linear_2_; ///< with text_time

@@ -79,13 +79,12 @@ at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape)
     if (!type) {
         return problem("tensor '" + name + "' is " + view.dtype + ", not floating point");
     }
-    taken_.insert(name);
     // memcpy, not a view: the file's data may be unaligned, and a mapping must not outlive the load.
     at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(*type));
     if (!view.bytes.empty()) {
         std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
     }
-    return tensor.to(options_);
+    return parameters_[name] = tensor.to(options_);
 }
 
 bool Weights::has_prefix(std::string_view prefix) const
@@ -101,7 +100,7 @@ base::Result<void> Weights::finish() const
     }
     for (const auto& [name, view] : file_.tensors()) {
         const auto covers = [&name = name](const std::string& prefix) { return name.starts_with(prefix); };
-        if (!taken_.contains(name) && std::none_of(ignored_.begin(), ignored_.end(), covers)) {
+        if (!parameters_.contains(name) && std::none_of(ignored_.begin(), ignored_.end(), covers)) {
             return base::fail(
                 base::ExitCode::bad_input,
                 where_ + ": tensor '" + name +

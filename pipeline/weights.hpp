@@ -6,7 +6,7 @@
 
 #include <filesystem>
 #include <initializer_list>
-#include <set>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -31,6 +31,10 @@ public:
     /// Tensors whose names begin so may stay unused (an encoder that nothing here runs, old buffers).
     void ignore_prefix(std::string prefix) { ignored_.push_back(std::move(prefix)); }
 
+    /// What take handed out, by name. Layers compute with these tensors or views of them: to change one in place changes
+    /// the model.
+    const std::map<std::string, at::Tensor>& parameters() const { return parameters_; }
+
     /// The first thing that went wrong, or a tensor that no layer took.
     base::Result<void> finish() const;
 
@@ -41,7 +45,7 @@ private:
     SafetensorsFile file_;
     std::string where_;
     at::TensorOptions options_;
-    std::set<std::string, std::less<>> taken_;
+    std::map<std::string, at::Tensor> parameters_;
     std::vector<std::string> ignored_;
     std::string problem_;
 };
