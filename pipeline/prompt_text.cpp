@@ -7,6 +7,7 @@
 
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
 #include <unicode/unistr.h>
 
 namespace sdfleet::pipeline {
@@ -48,14 +49,28 @@ std::size_t run_length(std::string_view text, Kind kind)
     return end;
 }
 
+/// Composes by the tables of Unicode 9, as the tokenizers library does: marks that came later stay where they stand.
+icu::UnicodeString compose(const icu::UnicodeString& text)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(status);
+    static const auto known = [] {
+        UErrorCode parsed = U_ZERO_ERROR;
+        icu::UnicodeSet set(UNICODE_STRING_SIMPLE("[:age=9.0:]"), parsed);
+        set.freeze();
+        return set;
+    }();
+    icu::UnicodeString composed;
+    icu::FilteredNormalizer2(*nfc, known).normalize(text, composed, status);
+    return composed;
+}
+
 } // namespace
 
 std::string normalize_prompt(std::string_view text)
 {
-    UErrorCode status = U_ZERO_ERROR;
-    const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(status);
     const auto source = icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())});
-    const icu::UnicodeString composed = nfc->normalize(source, status);
+    const icu::UnicodeString composed = compose(source);
 
     icu::UnicodeString lowered;
     bool after_space = false;
