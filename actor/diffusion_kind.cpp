@@ -94,8 +94,8 @@ base::Result<void> DiffusionKind::load(const std::string& name)
         return base::fail(base::ExitCode::usage, "this actor does not serve a model named '" + name + "'");
     }
     loaded_.reset(); // first: two may not fit
-    auto pipeline = pipeline::DiffusionPipeline::from_pretrained(model->second,
-                                                                 {settings_.device, pipeline::Dtype::automatic, name});
+    auto pipeline = pipeline::DiffusionPipeline::from_pretrained(
+        model->second, {settings_.device, pipeline::Dtype::automatic, {}, name});
     if (!pipeline) {
         return tl::unexpected(pipeline.error());
     }

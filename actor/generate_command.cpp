@@ -2,6 +2,7 @@
 #include "actor/generate_command.hpp"
 
 #include "base/atomic_file.hpp"
+#include "base/model_path.hpp"
 #include "base/program_options.hpp"
 #include "base/sha256.hpp"
 #include "pipeline/diffusion_pipeline.hpp"
@@ -27,7 +28,8 @@ namespace sdfleet::actor {
 namespace {
 
 struct GenerateOptions {
-    std::filesystem::path model;
+    std::string model;
+    std::string variant;
     std::filesystem::path out;
     std::filesystem::path dump_tensors; ///< empty: none
     std::vector<std::string> prompts;
@@ -203,7 +205,13 @@ base::Result<void> draw(const GenerateOptions& options)
         return made;
     }
     pipeline::set_threads(options.threads);
-    const auto model = pipeline::DiffusionPipeline::from_pretrained(options.model, {options.device, *dtype, {}});
+    const auto folder = base::find_model_folder(options.model);
+    if (!folder) {
+        return tl::unexpected(folder.error());
+    }
+    const std::string name = *folder == options.model ? "" : base::repository_name(options.model);
+    const auto model =
+        pipeline::DiffusionPipeline::from_pretrained(*folder, {options.device, *dtype, options.variant, name});
     if (!model) {
         return tl::unexpected(model.error());
     }
@@ -250,7 +258,9 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
     };
     CLI::App* command = app.add_subcommand("generate", "Draw pictures here and now, with no daemon running");
     const auto o = std::make_shared<GenerateOptions>();
-    command->add_option("--model", o->model, "Model folder in diffusers layout")->required();
+    command->add_option("--model", o->model, "Model folder in diffusers layout, or ORG/NAME in the Hugging Face cache")
+        ->required();
+    command->add_option("--variant", o->variant, "Weight files to prefer, such as fp16");
     command->add_option("--prompt", o->prompts, "What to draw; one picture per prompt")->required();
     command->add_option("--negative-prompt", o->negative_prompt, "What to stay away from");
     command->add_option("--seed", o->seed, "Of the first picture; the next ones count up")

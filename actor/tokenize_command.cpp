@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actor/tokenize_command.hpp"
 
+#include "base/model_path.hpp"
 #include "base/program_options.hpp"
 #include "base/utf8.hpp"
 #include "pipeline/clip_tokenizer.hpp"
@@ -17,7 +18,7 @@ namespace sdfleet::actor {
 namespace {
 
 struct TokenizeOptions {
-    std::filesystem::path model;
+    std::string model;
     std::string subfolder = "tokenizer";
 };
 
@@ -26,7 +27,11 @@ base::ExitCode tokenize(const TokenizeOptions& options)
     const auto fail = [](base::ExitCode code, const std::string& message) {
         return base::report("actor tokenize", base::Error{code, message});
     };
-    const auto folder = options.model / options.subfolder;
+    const auto model = base::find_model_folder(options.model);
+    if (!model) {
+        return base::report("actor tokenize", model.error());
+    }
+    const auto folder = *model / options.subfolder;
     if (!std::filesystem::is_directory(folder)) {
         return fail(base::ExitCode::bad_input, folder.string() + ": no such tokenizer folder");
     }
@@ -52,7 +57,10 @@ void add_tokenize_command(CLI::App& app, std::function<base::ExitCode()>& run)
 {
     CLI::App* command = app.add_subcommand("tokenize", "Lines on stdin; a JSON array of token ids per line on stdout");
     const auto options = std::make_shared<TokenizeOptions>();
-    command->add_option("--model", options->model, "Model folder in diffusers layout")->required();
+    command
+        ->add_option("--model", options->model,
+                     "Model folder in diffusers layout, or ORG/NAME in the Hugging Face cache")
+        ->required();
     command->add_option("--subfolder", options->subfolder, "The tokenizer's folder inside it")->capture_default_str();
     command->callback([&run, options] { run = [options] { return tokenize(*options); }; });
 }

@@ -2,6 +2,7 @@
 #include "agent/served_model.hpp"
 
 #include "base/atomic_file.hpp"
+#include "base/model_path.hpp"
 #include "base/sha256.hpp"
 #include "proto/ids.hpp"
 
@@ -98,7 +99,11 @@ base::Result<ServedModel> open_served_model(const std::string& text)
                           "--model " + text + ": a model's name has 1 to 64 of A-Z a-z 0-9 . _ -");
     }
     try {
-        return open_folder(name, fs::absolute(text.substr(split + 1)).lexically_normal());
+        const auto folder = base::find_model_folder(text.substr(split + 1));
+        if (!folder) {
+            return base::fail(base::ExitCode::bad_input, "model " + name + ": " + folder.error().message);
+        }
+        return open_folder(name, fs::absolute(*folder).lexically_normal());
     } catch (const fs::filesystem_error& error) {
         return base::fail(base::ExitCode::bad_input, "model " + name + ": " + error.what());
     }

@@ -16,16 +16,16 @@ at::Tensor LatentDistribution::sample(const at::Tensor& noise) const
     return latents.to(noise.options()) * scale;
 }
 
-base::Result<AutoencoderEncoder> AutoencoderEncoder::load(const AutoencoderConfig& config,
-                                                          const std::filesystem::path& path, at::TensorOptions options)
+base::Result<AutoencoderEncoder> AutoencoderEncoder::load(const AutoencoderConfig& config, const WeightFiles& files,
+                                                          at::TensorOptions options)
 {
-    auto weights = Weights::open(path, options);
+    auto weights = Weights::open(files, options);
     if (!weights) {
         return tl::unexpected(weights.error());
     }
     if (!weights->has_prefix("encoder.")) {
         return base::fail(base::ExitCode::bad_input,
-                          path.string() + ": has no tensors 'encoder.*', so this model cannot start from an image; "
+                          files.main.string() + ": has no tensors 'encoder.*', so this model cannot start from an image; "
                                           "a folder with the whole autoencoder can");
     }
     weights->ignore_prefix("decoder.");

@@ -5,7 +5,6 @@
 #include "pipeline/autoencoder_config.hpp"
 #include "pipeline/autoencoder_mid_block.hpp"
 
-#include <filesystem>
 #include <optional>
 #include <vector>
 
@@ -26,7 +25,7 @@ struct LatentDistribution {
 class AutoencoderEncoder {
 public:
     /// Decoder tensors in the file are left alone. A file without an encoder is an error of ExitCode::bad_input.
-    static base::Result<AutoencoderEncoder> load(const AutoencoderConfig& config, const std::filesystem::path& weights,
+    static base::Result<AutoencoderEncoder> load(const AutoencoderConfig& config, const WeightFiles& weights,
                                                  at::TensorOptions options);
 
     /// image: [1, 3, H, W], -1..1, both sides multiples of the scale factor.

@@ -7,10 +7,10 @@
 
 namespace sdfleet::pipeline {
 
-base::Result<AutoencoderKL> AutoencoderKL::load(const AutoencoderConfig& config, const std::filesystem::path& path,
+base::Result<AutoencoderKL> AutoencoderKL::load(const AutoencoderConfig& config, const WeightFiles& files,
                                                 at::TensorOptions options)
 {
-    auto weights = Weights::open(path, options);
+    auto weights = Weights::open(files, options);
     if (!weights) {
         return tl::unexpected(weights.error());
     }

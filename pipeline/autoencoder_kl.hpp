@@ -7,7 +7,6 @@
 #include "pipeline/layers.hpp"
 #include "pipeline/resnet_block.hpp"
 
-#include <filesystem>
 #include <optional>
 #include <vector>
 
@@ -17,7 +16,7 @@ namespace sdfleet::pipeline {
 class AutoencoderKL {
 public:
     /// Encoder tensors in the file are left alone. Both generations of attention names are understood.
-    static base::Result<AutoencoderKL> load(const AutoencoderConfig& config, const std::filesystem::path& weights,
+    static base::Result<AutoencoderKL> load(const AutoencoderConfig& config, const WeightFiles& weights,
                                             at::TensorOptions options);
 
     /// latents: [N, latent_channels, h, w] as the UNet leaves them. Returns [N, 3, h * factor, w * factor], about -1..1.

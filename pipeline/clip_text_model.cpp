@@ -8,10 +8,10 @@
 
 namespace sdfleet::pipeline {
 
-base::Result<ClipTextModel> ClipTextModel::load(const ClipTextConfig& config, const std::filesystem::path& path,
+base::Result<ClipTextModel> ClipTextModel::load(const ClipTextConfig& config, const WeightFiles& files,
                                                 at::TensorOptions options)
 {
-    auto weights = Weights::open(path, options);
+    auto weights = Weights::open(files, options);
     if (!weights) {
         return tl::unexpected(weights.error());
     }

@@ -5,7 +5,6 @@
 #include "pipeline/clip_text_config.hpp"
 #include "pipeline/layers.hpp"
 
-#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,7 +26,7 @@ struct TextOutput {
 class ClipTextModel {
 public:
     /// Reads `weights`; both layouts of names, with and without a leading "text_model.", are understood.
-    static base::Result<ClipTextModel> load(const ClipTextConfig& config, const std::filesystem::path& weights,
+    static base::Result<ClipTextModel> load(const ClipTextConfig& config, const WeightFiles& weights,
                                             at::TensorOptions options);
 
     /// ids: int64 [N, L] with L <= max_position_embeddings.

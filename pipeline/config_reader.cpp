@@ -2,6 +2,7 @@
 #include "pipeline/config_reader.hpp"
 
 #include "base/atomic_file.hpp"
+#include "pipeline/bounded_json.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -61,13 +62,17 @@ ConfigReader::~ConfigReader() = default;
 
 base::Result<ConfigReader> ConfigReader::open(const std::filesystem::path& path)
 {
-    if (!std::filesystem::is_regular_file(path)) {
+    std::error_code ignored; // a loop of links is no file
+    if (!std::filesystem::is_regular_file(path, ignored)) {
         return base::fail(base::ExitCode::bad_input,
                           path.string() + ": file is missing; a model folder in diffusers layout has it");
     }
     const auto text = base::read_file(path, max_config_bytes);
     if (!text) {
         return base::fail(base::ExitCode::bad_input, text.error().message);
+    }
+    if (nests_too_deep(*text)) {
+        return base::fail(base::ExitCode::bad_input, path.string() + ": its lists and objects nest too deep");
     }
     auto parsed = nlohmann::json::parse(*text, nullptr, false);
     if (parsed.is_discarded()) {

@@ -283,7 +283,7 @@ base::Result<DiffusionPipeline> DiffusionPipeline::from_pretrained(const std::fi
         return tl::unexpected(tensor_options.error());
     }
     try {
-        return PipelineParts::load(folder, *tensor_options).map([&](PipelineParts&& parts) {
+        return PipelineParts::load(folder, *tensor_options, options.variant).map([&](PipelineParts&& parts) {
             return DiffusionPipeline(std::make_unique<Parts>(
                 std::move(parts), options.model_name.empty() ? folder_name(folder) : options.model_name,
                 dtype_name(*tensor_options)));

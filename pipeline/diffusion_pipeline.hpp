@@ -19,6 +19,7 @@ namespace sdfleet::pipeline {
 struct LoadOptions {
     std::string device = "auto"; ///< "auto", "cpu" or "cuda:N"
     Dtype dtype = Dtype::automatic;
+    std::string variant;    ///< of the weight files, such as "fp16"; empty: the plain ones, then fp16
     std::string model_name; ///< what pictures say they were drawn with; empty: the folder's name
 };
 

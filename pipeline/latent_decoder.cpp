@@ -22,7 +22,7 @@ base::Result<at::Tensor> not_finite(const char* what)
 
 } // namespace
 
-base::Result<LatentDecoder> LatentDecoder::load(const AutoencoderConfig& config, const std::filesystem::path& weights,
+base::Result<LatentDecoder> LatentDecoder::load(const AutoencoderConfig& config, const WeightFiles& weights,
                                                 at::TensorOptions options, bool upcast)
 {
     const auto own = upcast ? options.dtype(at::kFloat) : options;

@@ -3,7 +3,6 @@
 
 #include "pipeline/autoencoder_kl.hpp"
 
-#include <filesystem>
 #include <optional>
 
 namespace sdfleet::pipeline {
@@ -12,7 +11,7 @@ namespace sdfleet::pipeline {
 class LatentDecoder {
 public:
     /// `upcast`: run in fp32 whatever the type of `options`.
-    static base::Result<LatentDecoder> load(const AutoencoderConfig& config, const std::filesystem::path& weights,
+    static base::Result<LatentDecoder> load(const AutoencoderConfig& config, const WeightFiles& weights,
                                             at::TensorOptions options, bool upcast);
 
     /// As AutoencoderKL::decode, for one picture. What is not finite is decoded again in fp32, with weights that are read
@@ -21,18 +20,18 @@ public:
 
     const AutoencoderConfig& config() const { return vae_.config(); }
     const AutoencoderKL& vae() const { return vae_; }
-    const std::filesystem::path& weights() const { return weights_; }
+    const WeightFiles& weights() const { return weights_; }
     at::TensorOptions options() const { return options_; } ///< device and type of the weights
 
 private:
-    LatentDecoder(AutoencoderKL vae, std::filesystem::path weights, at::TensorOptions options)
+    LatentDecoder(AutoencoderKL vae, WeightFiles weights, at::TensorOptions options)
         : vae_(std::move(vae)), weights_(std::move(weights)), options_(options)
     {
     }
     base::Result<at::Tensor> decode_again(const at::Tensor& latents);
 
     AutoencoderKL vae_;
-    std::filesystem::path weights_;
+    WeightFiles weights_;
     at::TensorOptions options_;         ///< of vae_
     std::optional<AutoencoderKL> fp32_; ///< once it was needed
 };

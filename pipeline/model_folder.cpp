@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <initializer_list>
 #include <string_view>
 #include <vector>
 
@@ -98,24 +97,41 @@ void check_index(ConfigReader& reader, ModelFolder& files)
     reader.only("image_encoder", {"[null, null]"});
 }
 
-/// The first of the names that exists; an error that names the first one otherwise.
-base::Result<fs::path> find_weights(const fs::path& folder, std::initializer_list<const char*> names)
+/// Where a component's weights go, and what their files are called.
+struct Placed {
+    const char* name;
+    const char* stem;
+    WeightFiles* weights;
+};
+
+base::Result<void> find_all_weights(const fs::path& folder, const std::string& variant, ModelFolder& files)
 {
-    for (const char* name : names) {
-        if (fs::is_regular_file(folder / name)) {
-            return folder / name;
-        }
+    std::vector<Placed> parts{{"text_encoder", "model", &files.text_encoder_weights},
+                              {"unet", "diffusion_pytorch_model", &files.unet_weights},
+                              {"vae", "diffusion_pytorch_model", &files.vae_weights}};
+    if (files.family == ModelFamily::stable_diffusion_xl) {
+        parts.push_back({"text_encoder_2", "model", &files.text_encoder_2_weights});
     }
-    const bool pickled = fs::exists(folder / "diffusion_pytorch_model.bin") || fs::exists(folder / "pytorch_model.bin");
-    return base::fail(base::ExitCode::bad_input,
-                      (folder / *names.begin()).string() + ": file is missing" +
-                          (pickled ? "; the folder has a .bin file, which must be saved as safetensors first"
-                                   : "; a model folder in diffusers layout has it"));
+    if (auto word = check_variant(variant); !word) {
+        return word;
+    }
+    const auto of_variant = [&](const Placed& part) { return has_variant(folder / part.name, part.stem, variant); };
+    if (!variant.empty() && std::none_of(parts.begin(), parts.end(), of_variant)) {
+        return base::fail(base::ExitCode::bad_input, folder.string() + ": it has no weights of variant " + variant);
+    }
+    for (const Placed& part : parts) {
+        auto found = find_weights(folder / part.name, part.stem, variant);
+        if (!found) {
+            return tl::unexpected(found.error());
+        }
+        *part.weights = std::move(*found);
+    }
+    return {};
 }
 
 } // namespace
 
-base::Result<ModelFolder> ModelFolder::open(const fs::path& folder)
+base::Result<ModelFolder> ModelFolder::open(const fs::path& folder, const std::string& variant)
 {
     std::error_code ignored;
     if (!fs::is_directory(folder, ignored)) {
@@ -135,30 +151,9 @@ base::Result<ModelFolder> ModelFolder::open(const fs::path& folder)
     files.text_encoder_config = folder / "text_encoder" / "config.json";
     files.unet_config = folder / "unet" / "config.json";
     files.vae_config = folder / "vae" / "config.json";
-    const auto text = find_weights(folder / "text_encoder", {"model.safetensors", "model.fp16.safetensors"});
-    const auto unet = find_weights(folder / "unet",
-                                   {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"});
-    const auto vae = find_weights(folder / "vae",
-                                  {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"});
-    for (const auto* found : {&text, &unet, &vae}) {
-        if (!*found) {
-            return tl::unexpected(found->error());
-        }
-    }
-    files.text_encoder_weights = *text;
-    if (files.family == ModelFamily::stable_diffusion_xl) {
-        const fs::path second = folder / "text_encoder_2";
-        const auto weights = find_weights(second, {"model.safetensors", "model.fp16.safetensors"});
-        if (!weights) {
-            return tl::unexpected(weights.error());
-        }
-        files.tokenizer_2 = folder / "tokenizer_2";
-        files.text_encoder_2_config = second / "config.json";
-        files.text_encoder_2_weights = *weights;
-    }
-    files.unet_weights = *unet;
-    files.vae_weights = *vae;
-    return files;
+    files.tokenizer_2 = folder / "tokenizer_2";
+    files.text_encoder_2_config = folder / "text_encoder_2" / "config.json";
+    return find_all_weights(folder, variant, files).map([&] { return files; });
 }
 
 std::string folder_name(const fs::path& folder)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "pipeline/weight_files.hpp"
 
 #include <filesystem>
 #include <string>
@@ -17,19 +18,19 @@ struct ModelFolder {
     std::filesystem::path tokenizer; ///< a folder
     std::filesystem::path scheduler_config;
     std::filesystem::path text_encoder_config;
-    std::filesystem::path text_encoder_weights;
+    WeightFiles text_encoder_weights;
     std::filesystem::path tokenizer_2; ///< this and the next two: SDXL only
     std::filesystem::path text_encoder_2_config;
-    std::filesystem::path text_encoder_2_weights;
+    WeightFiles text_encoder_2_weights;
     std::filesystem::path unet_config;
-    std::filesystem::path unet_weights;
+    WeightFiles unet_weights;
     std::filesystem::path vae_config;
-    std::filesystem::path vae_weights;
+    WeightFiles vae_weights;
     bool zeros_without_negative_prompt = false; ///< no negative prompt at all is zeros, not an empty text
 
     /// Reads model_index.json and finds the files. Fails with ExitCode::bad_input: no folder, no index, a component of a
-    /// class that this version does not know, a file missing. The safety checker and image encoder are not run.
-    static base::Result<ModelFolder> open(const std::filesystem::path& folder);
+    /// class that this version does not know, a file missing, no file of the `variant` (see find_weights) at all. The safety checker and image encoder are not run.
+    static base::Result<ModelFolder> open(const std::filesystem::path& folder, const std::string& variant = {});
 };
 
 /// The last part of the folder's path, whatever it was called with ("models/x/", "." inside it).

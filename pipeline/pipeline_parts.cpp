@@ -13,7 +13,7 @@ namespace {
 struct EncoderFiles {
     std::filesystem::path tokenizer;
     std::filesystem::path config;
-    std::filesystem::path weights;
+    WeightFiles weights;
     TextHead head;
 };
 
@@ -142,9 +142,10 @@ base::Result<PromptEncoder> load_prompt_encoder(const ModelFolder& files, Config
 
 } // namespace
 
-base::Result<PipelineParts> PipelineParts::load(const std::filesystem::path& folder, at::TensorOptions options)
+base::Result<PipelineParts> PipelineParts::load(const std::filesystem::path& folder, at::TensorOptions options,
+                                                const std::string& variant)
 {
-    const auto files = ModelFolder::open(folder);
+    const auto files = ModelFolder::open(folder, variant);
     if (!files) {
         return tl::unexpected(files.error());
     }

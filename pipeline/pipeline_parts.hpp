@@ -7,6 +7,7 @@
 #include "pipeline/unet_2d_condition.hpp"
 
 #include <filesystem>
+#include <string>
 
 #include <ATen/core/Tensor.h>
 
@@ -23,7 +24,8 @@ struct PipelineParts {
     bool zeros_without_negative_prompt; ///< no negative prompt at all is zeros, not an empty text
 
     /// The family follows from the configs alone. Errors: ExitCode::bad_input, naming the file and what is wrong with it.
-    static base::Result<PipelineParts> load(const std::filesystem::path& folder, at::TensorOptions options);
+    static base::Result<PipelineParts> load(const std::filesystem::path& folder, at::TensorOptions options,
+                                            const std::string& variant = {});
 };
 
 } // namespace sdfleet::pipeline

@@ -2,6 +2,7 @@
 #include "pipeline/safetensors_file.hpp"
 
 #include "base/unique_fd.hpp"
+#include "pipeline/bounded_json.hpp"
 
 #include <algorithm>
 #include <array>
@@ -48,6 +49,10 @@ constexpr std::array<std::pair<std::string_view, std::size_t>, 17> element_sizes
 /// Parses JSON and refuses a key that occurs twice in one object, which the plain parser would silently overwrite.
 std::optional<json> parse_strict(std::string_view text, std::string& problem)
 {
+    if (nests_too_deep(text)) {
+        problem = "its header is JSON that nests too deep";
+        return std::nullopt;
+    }
     std::vector<std::set<std::string>> keys;
     std::string duplicate;
     const auto watch = [&](int, json::parse_event_t event, json& value) {
@@ -194,7 +199,7 @@ base::Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path&
     const auto bad = [&](const std::string& what) {
         return base::fail(base::ExitCode::bad_input, path.string() + ": " + what);
     };
-    const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat info {};
     if (!fd || ::fstat(fd.get(), &info) != 0) {
         return bad(std::strerror(errno));

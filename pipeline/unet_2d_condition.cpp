@@ -10,10 +10,10 @@
 
 namespace sdfleet::pipeline {
 
-base::Result<UNet2DConditionModel>
-UNet2DConditionModel::load(const UNetConfig& config, const std::filesystem::path& path, at::TensorOptions options)
+base::Result<UNet2DConditionModel> UNet2DConditionModel::load(const UNetConfig& config, const WeightFiles& files,
+                                                              at::TensorOptions options)
 {
-    auto weights = Weights::open(path, options);
+    auto weights = Weights::open(files, options);
     if (!weights) {
         return tl::unexpected(weights.error());
     }

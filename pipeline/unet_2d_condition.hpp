@@ -7,7 +7,6 @@
 #include "pipeline/transformer_2d.hpp"
 #include "pipeline/unet_config.hpp"
 
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -34,7 +33,7 @@ struct UNetContext {
 /// and, by cross-attention, on the text.
 class UNet2DConditionModel {
 public:
-    static base::Result<UNet2DConditionModel> load(const UNetConfig& config, const std::filesystem::path& weights,
+    static base::Result<UNet2DConditionModel> load(const UNetConfig& config, const WeightFiles& weights,
                                                    at::TensorOptions options);
 
     /// What the conditions contribute to every step.

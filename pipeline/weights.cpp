@@ -2,11 +2,15 @@
 #include "pipeline/weights.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <sstream>
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace sdfleet::pipeline {
 
@@ -43,17 +47,71 @@ bool same_but_for_ones(at::IntArrayRef have, at::IntArrayRef want)
            have[3] == 1;
 }
 
-} // namespace
-
-Weights::Weights(SafetensorsFile file, std::string where, at::TensorOptions options)
-    : file_(std::move(file)), where_(std::move(where)), options_(options)
+/// One pass over the file's bytes, to the type and device asked for.
+at::Tensor converted(const TensorView& view, at::IntArrayRef shape, at::ScalarType type, at::TensorOptions options)
 {
+    const auto from = at::TensorOptions().dtype(type);
+    if (view.bytes.empty()) {
+        return at::empty(shape, options);
+    }
+    // Older writers did not align their data.
+    if (reinterpret_cast<std::uintptr_t>(view.bytes.data()) % c10::elementSize(type) != 0) {
+        at::Tensor aligned = at::empty(shape, from);
+        std::memcpy(aligned.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
+        return aligned.to(options);
+    }
+    auto* bytes = const_cast<std::byte*>(view.bytes.data()); // from_blob has no form for what is only read
+    return at::from_blob(bytes, shape, from).to(options, /*non_blocking=*/false, /*copy=*/true);
 }
 
-base::Result<Weights> Weights::open(const std::filesystem::path& path, at::TensorOptions options)
+/// Whole pages of a file's mapping leave this process; the system keeps them for whoever reads the file next.
+void give_back_pages(std::span<const std::byte> bytes)
 {
-    return SafetensorsFile::open(path).map(
-        [&](SafetensorsFile&& file) { return Weights(std::move(file), path.string(), options); });
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
+    const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
+    if (begin < end) {
+        ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    }
+}
+
+} // namespace
+
+base::Result<Weights> Weights::open(const WeightFiles& weights, at::TensorOptions options)
+{
+    Weights opened(weights.main.string(), options);
+    for (const auto& path : weights.files) {
+        auto file = SafetensorsFile::open(path);
+        if (!file) {
+            return tl::unexpected(file.error());
+        }
+        if (auto added = opened.add(std::move(*file)); !added) {
+            return tl::unexpected(added.error());
+        }
+    }
+    return opened.check_index(weights).map([&] { return std::move(opened); });
+}
+
+base::Result<void> Weights::add(SafetensorsFile file)
+{
+    for (const auto& [name, view] : file.tensors()) {
+        if (!views_.emplace(name, view).second) {
+            return base::fail(base::ExitCode::bad_input, where_ + ": two of its files have a tensor '" + name + "'");
+        }
+    }
+    files_.push_back(std::move(file));
+    return {};
+}
+
+base::Result<void> Weights::check_index(const WeightFiles& weights) const
+{
+    for (const auto& [tensor, file] : weights.index) {
+        if (!views_.contains(tensor)) {
+            return base::fail(base::ExitCode::bad_input,
+                              where_ + ": it says that tensor '" + tensor + "' is in " + file + ", which is not so");
+        }
+    }
+    return {};
 }
 
 at::Tensor Weights::problem(const std::string& what)
@@ -66,8 +124,8 @@ at::Tensor Weights::problem(const std::string& what)
 
 at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape)
 {
-    const auto found = file_.tensors().find(name);
-    if (found == file_.tensors().end()) {
+    const auto found = views_.find(name);
+    if (found == views_.end()) {
         return problem("tensor '" + name + "' is missing");
     }
     const TensorView& view = found->second;
@@ -79,18 +137,15 @@ at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape)
     if (!type) {
         return problem("tensor '" + name + "' is " + view.dtype + ", not floating point");
     }
-    // memcpy, not a view: the file's data may be unaligned, and a mapping must not outlive the load.
-    at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(*type));
-    if (!view.bytes.empty()) {
-        std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
-    }
-    return parameters_[name] = tensor.to(options_);
+    const auto tensor = parameters_[name] = converted(view, shape, *type, options_);
+    give_back_pages(view.bytes);
+    return tensor;
 }
 
 bool Weights::has_prefix(std::string_view prefix) const
 {
-    const auto at_or_after = file_.tensors().lower_bound(prefix);
-    return at_or_after != file_.tensors().end() && at_or_after->first.starts_with(prefix);
+    const auto at_or_after = views_.lower_bound(prefix);
+    return at_or_after != views_.end() && at_or_after->first.starts_with(prefix);
 }
 
 base::Result<void> Weights::finish() const
@@ -98,7 +153,7 @@ base::Result<void> Weights::finish() const
     if (!problem_.empty()) {
         return base::fail(base::ExitCode::bad_input, where_ + ": " + problem_);
     }
-    for (const auto& [name, view] : file_.tensors()) {
+    for (const auto& [name, view] : views_) {
         const auto covers = [&name = name](const std::string& prefix) { return name.starts_with(prefix); };
         if (!parameters_.contains(name) && std::none_of(ignored_.begin(), ignored_.end(), covers)) {
             return base::fail(

@@ -3,29 +3,31 @@
 
 #include "base/error.hpp"
 #include "pipeline/safetensors_file.hpp"
+#include "pipeline/weight_files.hpp"
 
-#include <filesystem>
 #include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
 namespace sdfleet::pipeline {
 
-/// The parameters of one model file, handed out by name while the model is built. A missing tensor or a wrong shape is
+/// The parameters of one component of a model, handed out by name while the model is built. A missing tensor or a wrong shape is
 /// remembered and an undefined tensor returned, so that layers load without error handling of their own; nobody may
 /// compute with the model before finish() said that all went well.
 class Weights {
 public:
     /// `options` is the device and the type that every floating-point parameter is converted to.
-    static base::Result<Weights> open(const std::filesystem::path& path, at::TensorOptions options);
+    static base::Result<Weights> open(const WeightFiles& weights, at::TensorOptions options);
 
-    /// A copy of tensor `name`, which must have `shape`; it counts as used.
+    /// A copy of tensor `name`, which must have `shape`; it counts as used. The file's pages are given back afterwards, so
+    /// that loading takes little more memory than the model itself.
     at::Tensor take(const std::string& name, at::IntArrayRef shape);
 
-    bool has(const std::string& name) const { return file_.tensors().contains(name); }
+    bool has(const std::string& name) const { return views_.contains(name); }
     bool has_prefix(std::string_view prefix) const;
 
     /// Tensors whose names begin so may stay unused (an encoder that nothing here runs, old buffers).
@@ -39,10 +41,13 @@ public:
     base::Result<void> finish() const;
 
 private:
-    Weights(SafetensorsFile file, std::string where, at::TensorOptions options);
+    Weights(std::string where, at::TensorOptions options) : where_(std::move(where)), options_(options) {}
+    base::Result<void> add(SafetensorsFile file);
+    base::Result<void> check_index(const WeightFiles& weights) const;
     at::Tensor problem(const std::string& what);
 
-    SafetensorsFile file_;
+    std::vector<SafetensorsFile> files_;
+    TensorViews views_; ///< of all files
     std::string where_;
     at::TensorOptions options_;
     std::map<std::string, at::Tensor> parameters_;

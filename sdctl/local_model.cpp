@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdctl/local_model.hpp"
 
+#include "base/model_path.hpp"
 #include "proto/ids.hpp"
 
 #include <cstdlib>
@@ -54,7 +55,11 @@ base::Result<LocalModel> find_local_model(const std::string& wanted, const std::
         return check({name_of(wanted), wanted});
     }
     if (wanted.find('/') != std::string::npos) {
-        return bad_model("there is no model folder " + wanted);
+        const auto folder = base::find_model_folder(wanted);
+        if (!folder) {
+            return tl::unexpected(folder.error());
+        }
+        return check({base::repository_name(wanted), *folder});
     }
     const std::string name = wanted.empty() ? default_model : wanted;
     std::string searched;

@@ -228,7 +228,7 @@ TEST_CASE("devices and types that cannot be had are refused with the way out")
 {
     const std::filesystem::path model = SDFLEET_SOURCE_DIR "/models/tiny-shapes";
     const auto error_of = [&](const std::string& device, pipeline::Dtype dtype) {
-        return pipeline::DiffusionPipeline::from_pretrained(model, {device, dtype, {}}).error();
+        return pipeline::DiffusionPipeline::from_pretrained(model, {device, dtype, {}, {}}).error();
     };
     CHECK(error_of("cuda:0", pipeline::Dtype::automatic).code == base::ExitCode::failed);
     CHECK_THAT(error_of("cuda:0", pipeline::Dtype::automatic).message,
