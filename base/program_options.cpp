@@ -65,9 +65,14 @@ int parse_and_run(CLI::App& app, int argc, const char* const* argv, const std::f
 
 ExitCode report(const std::string& program, const Error& error)
 {
+    // One line, whatever names from hostile files the message has in it.
+    constexpr std::size_t longest = 2000;
     std::string line = program + ": " + error.message;
+    if (line.size() > longest) {
+        line = line.substr(0, longest) + "...";
+    }
     std::replace_if(
-        line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+        line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
     std::fprintf(stderr, "%s\n", line.c_str());
     return error.code;
 }

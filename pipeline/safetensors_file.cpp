@@ -46,32 +46,59 @@ constexpr std::array<std::pair<std::string_view, std::size_t>, 17> element_sizes
     {"C64", 8},
 }};
 
-/// Parses JSON and refuses a key that occurs twice in one object, which the plain parser would silently overwrite.
+/// Finds a key that occurs twice in one object, which the plain parser would silently overwrite.
+class DuplicateFinder final : public nlohmann::json_sax<json> {
+public:
+    const std::string& found() const { return found_; }
+
+    bool null() override { return true; }
+    bool boolean(bool) override { return true; }
+    bool number_integer(number_integer_t) override { return true; }
+    bool number_unsigned(number_unsigned_t) override { return true; }
+    bool number_float(number_float_t, const string_t&) override { return true; }
+    bool string(string_t&) override { return true; }
+    bool binary(binary_t&) override { return true; }
+    bool start_array(std::size_t) override { return true; }
+    bool end_array() override { return true; }
+    bool parse_error(std::size_t, const std::string&, const json::exception&) override { return false; }
+    bool start_object(std::size_t) override
+    {
+        keys_.emplace_back();
+        return true;
+    }
+    bool end_object() override
+    {
+        keys_.pop_back();
+        return true;
+    }
+    bool key(string_t& name) override
+    {
+        if (!keys_.back().insert(name).second) {
+            found_ = name;
+        }
+        return true;
+    }
+
+private:
+    std::vector<std::set<std::string>> keys_; ///< of the objects that are open
+    std::string found_;
+};
+
 std::optional<json> parse_strict(std::string_view text, std::string& problem)
 {
     if (nests_too_deep(text)) {
         problem = "its header is JSON that nests too deep";
         return std::nullopt;
     }
-    std::vector<std::set<std::string>> keys;
-    std::string duplicate;
-    const auto watch = [&](int, json::parse_event_t event, json& value) {
-        if (event == json::parse_event_t::object_start) {
-            keys.emplace_back();
-        } else if (event == json::parse_event_t::object_end) {
-            keys.pop_back();
-        } else if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second) {
-            duplicate = value.get<std::string>();
-        }
-        return true;
-    };
-    json parsed = json::parse(text, watch, false);
-    if (parsed.is_discarded() || !parsed.is_object()) {
+    // Two passes: the parser's own callback looks at all of an object's members for each one of them.
+    DuplicateFinder duplicates;
+    json parsed = json::parse(text, nullptr, false);
+    if (!json::sax_parse(text, &duplicates) || !parsed.is_object()) {
         problem = "its header is not a JSON object";
         return std::nullopt;
     }
-    if (!duplicate.empty()) {
-        problem = "its header names '" + duplicate + "' twice";
+    if (!duplicates.found().empty()) {
+        problem = "its header names '" + duplicates.found() + "' twice";
         return std::nullopt;
     }
     return parsed;
