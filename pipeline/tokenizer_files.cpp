@@ -82,6 +82,10 @@ base::Result<void> read_vocab_and_merges(const fs::path& folder, TokenizerFiles&
     if (!reader) {
         return tl::unexpected(reader.error());
     }
+    std::error_code ignored;
+    if (!fs::is_regular_file(merges_path, ignored)) { // to open a pipe would block
+        return bad(merges_path, "file is missing; a model folder in diffusers layout has it");
+    }
     constexpr std::size_t max_merges_bytes = 64'000'000;
     const auto text = base::read_file(merges_path, max_merges_bytes);
     if (!text) {
