@@ -245,6 +245,8 @@ constexpr const char* examples = R"(Examples:
   actor generate --model models/tiny-shapes --prompt "a red circle" --out out
   From an image, keeping where things are:
     actor generate --model models/tiny-shapes --prompt "a blue circle" --init-image red.png --strength 0.7 --out out
+  With a LoRA, or several:
+    actor generate --model models/tiny-shapes --prompt "a red circle" --lora models/tiny-outline/outline.safetensors:0.8 --out out
   Only the white part of a mask:
     actor generate --model models/tiny-shapes --prompt "a green square" --init-image red.png --mask-image mask.png --out out)";
 

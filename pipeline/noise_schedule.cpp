@@ -44,12 +44,13 @@ at::Tensor with_zero_terminal_snr(const at::Tensor& betas)
 at::Tensor read_betas(ConfigReader& reader, const ScheduleTraits& traits, std::int64_t& count)
 {
     const auto fp32 = at::TensorOptions().dtype(at::kFloat);
-    const double start = reader.number("beta_start", traits.beta_start);
-    const double end = reader.number("beta_end", traits.beta_end);
+    double start = reader.number("beta_start", traits.beta_start);
+    double end = reader.number("beta_end", traits.beta_end);
     const auto kind =
         reader.choice("beta_schedule", traits.beta_schedule, {"linear", "scaled_linear", "squaredcos_cap_v2"});
     if (!(start > 0 && start < 1 && end > 0 && end < 1)) {
         reader.problem("'beta_start' or 'beta_end' does not lie between 0 and 1");
+        start = end = 0.5; // the reading goes on, with numbers that do no harm
     }
     if (const auto trained = reader.numbers("trained_betas"); !trained.empty()) {
         count = static_cast<std::int64_t>(trained.size());

@@ -118,6 +118,15 @@ TEST_CASE("a LoRA changes the drawing; without it, or at weight 0, the model is 
     CHECK(draw_one(request_with({})).latents.values == before.latents.values);
 }
 
+TEST_CASE("the LoRA that comes with tiny-shapes fits it")
+{
+    const auto plain = draw_one(request_with({}));
+    const auto outlined =
+        draw_one(request_with({{SDFLEET_SOURCE_DIR "/models/tiny-outline/outline.safetensors", 0.8}}));
+    CHECK(outlined.rgb != plain.rgb);
+    CHECK(outlined.parameters.loras.at(0).name == "outline");
+}
+
 TEST_CASE("what was drawn before does not matter, nor in which order LoRAs are named")
 {
     const pipeline::LoraChoice peft{golden / "peft.safetensors", 0.7};
