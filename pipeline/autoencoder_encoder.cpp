@@ -25,8 +25,9 @@ base::Result<AutoencoderEncoder> AutoencoderEncoder::load(const AutoencoderConfi
     }
     if (!weights->has_prefix("encoder.")) {
         return base::fail(base::ExitCode::bad_input,
-                          files.main.string() + ": has no tensors 'encoder.*', so this model cannot start from an image; "
-                                          "a folder with the whole autoencoder can");
+                          files.main.string() +
+                              ": has no tensors 'encoder.*', so this model cannot start from an image; "
+                              "a folder with the whole autoencoder can");
     }
     weights->ignore_prefix("decoder.");
     weights->ignore_prefix("post_quant_conv.");

@@ -36,8 +36,8 @@ TEST_CASE("prompts are normalised code point by code point")
     CHECK(pipeline::normalize_prompt("e\u0301") == "\u00e9");
     CHECK(pipeline::normalize_prompt("\u0654\u0650") == "\u0650\u0654"); // marks in their canonical order
     CHECK(pipeline::normalize_prompt("\u06e7\u08d2") == "\u06e7\u08d2"); // but not one that is newer than Unicode 9
-    CHECK(pipeline::normalize_prompt("ΟΔΟΣ") == "οδοσ");      // no final sigma
-    CHECK(pipeline::normalize_prompt("\u0130") == "i\u0307"); // the one that becomes two
+    CHECK(pipeline::normalize_prompt("ΟΔΟΣ") == "οδοσ");                 // no final sigma
+    CHECK(pipeline::normalize_prompt("\u0130") == "i\u0307");            // the one that becomes two
     CHECK(pipeline::normalize_prompt("a\u00a0\u3000b\u200bc") == "a b\u200bc");
 }
 
