@@ -9,7 +9,7 @@ readonly build_packages=(
     libsqlitecpp-dev libsqlite3-dev libicu-dev libspng-dev libsodium-dev libgomp1
     catch2 librapidcheck-dev
 )
-readonly dev_packages=(clang-tidy)
+readonly dev_packages=(clang clang-tidy)
 
 # missing_packages NAME...: those that dpkg does not know as installed, one a line.
 missing_packages() {
