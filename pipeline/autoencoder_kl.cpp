@@ -3,7 +3,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/silu.h>
-#include <ATen/ops/upsample_nearest2d.h>
 
 namespace sdfleet::pipeline {
 
@@ -63,13 +62,13 @@ at::Tensor AutoencoderKL::decode(const at::Tensor& latents) const
     const at::Tensor no_time;
     for (const UpBlock& block : up_blocks_) {
         for (const ResnetBlock2D& resnet : block.resnets) {
-            hidden = resnet(hidden, no_time);
+            hidden = resnet(std::move(hidden), no_time);
         }
         if (block.upsampler) {
-            hidden = (*block.upsampler)(at::upsample_nearest2d(hidden, {2 * hidden.size(2), 2 * hidden.size(3)}));
+            hidden = block.upsampler->of_upsampled(hidden);
         }
     }
-    hidden = conv_norm_out_(hidden);
+    hidden = conv_norm_out_.consume(std::move(hidden));
     return conv_out_(at::silu_(hidden));
 }
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/layers.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include <ATen/ops/baddbmm.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/upsample_nearest2d.h>
 
 namespace sdfleet::pipeline {
 
@@ -22,6 +25,36 @@ at::Tensor Linear::operator()(const at::Tensor& input) const
     return at::linear(input, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt);
 }
 
+namespace {
+
+/// Inputs above this many numbers are worked on in strips.
+constexpr std::int64_t max_whole_input = std::int64_t{1} << 23;
+
+/// at::conv2d of a 3x3 kernel with padding 1, of `input` made `scale` times as large (nearest), a strip of rows at a time:
+/// the library reorders its whole input and output into copies of its own, which for the last layers of an autoencoder is
+/// most of the memory that a picture takes.
+at::Tensor convolve_in_strips(const Conv2d& conv, const at::Tensor& input, std::int64_t scale)
+{
+    const std::int64_t height = input.size(2);
+    const std::int64_t width = scale * input.size(3);
+    const std::int64_t rows = std::max<std::int64_t>(height * max_whole_input / (scale * scale * input.numel()) / 2, 8);
+    at::Tensor output = at::empty({input.size(0), conv.weight.size(0), scale * height, width}, input.options());
+    for (std::int64_t row = 0; row < height; row += rows) {
+        // With a neighbouring row on either side; what is computed for these two lacks its own neighbours and is left out.
+        const std::int64_t begin = std::max<std::int64_t>(row - 1, 0);
+        const std::int64_t end = std::min(row + rows, height);
+        at::Tensor strip = input.slice(2, begin, std::min(end + 1, height));
+        if (scale > 1) {
+            strip = at::upsample_nearest2d(strip, {scale * strip.size(2), width});
+        }
+        const at::Tensor result = at::conv2d(strip, conv.weight, conv.bias, 1, 1);
+        output.slice(2, scale * row, scale * end).copy_(result.slice(2, scale * (row - begin), scale * (end - begin)));
+    }
+    return output;
+}
+
+} // namespace
+
 Conv2d Conv2d::load(const WeightScope& scope, std::int64_t in, std::int64_t out, std::int64_t kernel,
                     std::int64_t stride, std::int64_t padding)
 {
@@ -31,6 +64,9 @@ Conv2d Conv2d::load(const WeightScope& scope, std::int64_t in, std::int64_t out,
 at::Tensor Conv2d::operator()(const at::Tensor& input) const
 {
     const bool pointwise = weight.size(2) == 1 && weight.size(3) == 1 && stride == 1 && padding == 0;
+    if (input.numel() > max_whole_input && weight.size(2) == 3 && stride == 1 && padding == 1) {
+        return convolve_in_strips(*this, input, 1);
+    }
     if (!pointwise) {
         return at::conv2d(input, weight, bias, stride, padding);
     }
@@ -42,6 +78,15 @@ at::Tensor Conv2d::operator()(const at::Tensor& input) const
         .view({input.size(0), out, input.size(2), input.size(3)});
 }
 
+at::Tensor Conv2d::of_upsampled(const at::Tensor& input) const
+{
+    constexpr std::int64_t twice = 2;
+    if (twice * twice * input.numel() > max_whole_input) {
+        return convolve_in_strips(*this, input, twice);
+    }
+    return (*this)(at::upsample_nearest2d(input, {twice * input.size(2), twice * input.size(3)}));
+}
+
 GroupNorm GroupNorm::load(const WeightScope& scope, std::int64_t channels, std::int64_t groups, double eps)
 {
     return GroupNorm{scope.take("weight", {channels}), scope.take("bias", {channels}), groups, eps};
@@ -50,6 +95,19 @@ GroupNorm GroupNorm::load(const WeightScope& scope, std::int64_t channels, std::
 at::Tensor GroupNorm::operator()(const at::Tensor& input) const
 {
     return at::group_norm(input, groups, weight, bias, eps);
+}
+
+at::Tensor GroupNorm::consume(at::Tensor input) const
+{
+    if (input.numel() <= max_whole_input || input.use_count() > 1 || input.storage().use_count() > 1) {
+        return (*this)(input);
+    }
+    const std::int64_t channels = input.size(1) / groups;
+    for (std::int64_t first = 0; first < input.size(1); first += channels) {
+        at::Tensor group = input.narrow(1, first, channels);
+        group.copy_(at::group_norm(group, 1, weight.narrow(0, first, channels), bias.narrow(0, first, channels), eps));
+    }
+    return input;
 }
 
 LayerNorm LayerNorm::load(const WeightScope& scope, std::int64_t features, double eps)

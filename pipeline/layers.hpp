@@ -28,6 +28,9 @@ struct Conv2d {
     static Conv2d load(const WeightScope& scope, std::int64_t in, std::int64_t out, std::int64_t kernel,
                        std::int64_t stride = 1, std::int64_t padding = 0);
     at::Tensor operator()(const at::Tensor& input) const;
+
+    /// Of `input` made twice as large, each pixel four times. For a 3x3 kernel with stride 1 and padding 1.
+    at::Tensor of_upsampled(const at::Tensor& input) const;
 };
 
 struct GroupNorm {
@@ -38,6 +41,9 @@ struct GroupNorm {
 
     static GroupNorm load(const WeightScope& scope, std::int64_t channels, std::int64_t groups, double eps);
     at::Tensor operator()(const at::Tensor& input) const;
+
+    /// The same; a large `input` that nobody else holds is overwritten instead of a second one made.
+    at::Tensor consume(at::Tensor input) const;
 };
 
 struct LayerNorm {

@@ -22,16 +22,18 @@ ResnetBlock2D ResnetBlock2D::load(const WeightScope& scope, std::int64_t in, std
     return block;
 }
 
-at::Tensor ResnetBlock2D::operator()(const at::Tensor& input, const at::Tensor& time) const
+at::Tensor ResnetBlock2D::operator()(at::Tensor input, const at::Tensor& time) const
 {
-    at::Tensor hidden = norm1(input);
+    // The shortcut first: after it the input can go.
+    const at::Tensor shortcut = conv_shortcut ? (*conv_shortcut)(input) : input;
+    at::Tensor hidden = conv_shortcut ? norm1.consume(std::move(input)) : norm1(input);
     hidden = conv1(at::silu_(hidden));
     if (time_emb_proj) {
         hidden.add_((*time_emb_proj)(time).unsqueeze(-1).unsqueeze(-1));
     }
-    hidden = norm2(hidden);
+    hidden = norm2.consume(std::move(hidden));
     hidden = conv2(at::silu_(hidden));
-    return hidden.add_(conv_shortcut ? (*conv_shortcut)(input) : input);
+    return hidden.add_(shortcut);
 }
 
 } // namespace sdfleet::pipeline

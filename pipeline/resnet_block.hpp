@@ -27,7 +27,8 @@ struct ResnetBlock2D {
                               const ResnetOptions& options);
 
     /// `time` is SiLU of the time embedding, [N or 1, time_channels]; undefined for a block without one.
-    at::Tensor operator()(const at::Tensor& input, const at::Tensor& time) const;
+    /// An `input` that nobody else holds is given up as soon as it can be.
+    at::Tensor operator()(at::Tensor input, const at::Tensor& time) const;
 };
 
 } // namespace sdfleet::pipeline
