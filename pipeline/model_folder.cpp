@@ -26,11 +26,13 @@ struct Family {
     ModelFamily family;
 };
 
-constexpr std::array<Family, 5> families{{
+constexpr std::array<Family, 7> families{{
     {"StableDiffusionPipeline", ModelFamily::stable_diffusion},
     {"StableDiffusionImg2ImgPipeline", ModelFamily::stable_diffusion},
     {"StableDiffusionInpaintPipeline", ModelFamily::stable_diffusion},
     {"StableDiffusionXLPipeline", ModelFamily::stable_diffusion_xl},
+    {"StableDiffusionXLImg2ImgPipeline", ModelFamily::stable_diffusion_xl},
+    {"StableDiffusionXLInpaintPipeline", ModelFamily::stable_diffusion_xl},
     {"LatentConsistencyModelPipeline", ModelFamily::latent_consistency},
 }};
 
@@ -77,7 +79,8 @@ void check_index(ConfigReader& reader, ModelFolder& files)
     files.family = read_family(reader);
     if (files.family == ModelFamily::stable_diffusion_xl) {
         files.zeros_without_negative_prompt = reader.boolean("force_zeros_for_empty_prompt", true);
-        reader.only("add_watermarker"); // true would change the pixels
+        reader.only("add_watermarker");           // true would change the pixels
+        reader.only("requires_aesthetics_score"); // true: the refiner, which has other time ids
     }
     const nlohmann::json& index = reader.json();
     for (const Component& component : components(files.family)) {
