@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <ATen/ops/baddbmm.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/group_norm.h>
@@ -53,6 +54,32 @@ at::Tensor convolve_in_strips(const Conv2d& conv, const at::Tensor& input, std::
     return output;
 }
 
+/// Large, and nobody else looks at its memory.
+bool may_be_overwritten(const at::Tensor& tensor)
+{
+    return tensor.numel() > max_whole_input && tensor.use_count() == 1 && tensor.storage().use_count() == 1;
+}
+
+/// convolve_in_strips at scale 1, with the result in the first channels of the input's own memory.
+at::Tensor convolve_in_place(const Conv2d& conv, const at::Tensor& input)
+{
+    const std::int64_t height = input.size(2);
+    const std::int64_t rows = std::max<std::int64_t>(height * max_whole_input / input.numel() / 2, 8);
+    at::Tensor output = input.narrow(1, 0, conv.weight.size(0));
+    at::Tensor above; // the row before the strip, as it was before its result was written over it
+    for (std::int64_t row = 0; row < height; row += rows) {
+        const std::int64_t end = std::min(row + rows, height);
+        at::Tensor strip = input.slice(2, row, std::min(end + 1, height));
+        if (above.defined()) {
+            strip = at::cat({above, strip}, 2);
+        }
+        const at::Tensor result = at::conv2d(strip, conv.weight, conv.bias, 1, 1);
+        above = input.slice(2, end - 1, end).clone();
+        output.slice(2, row, end).copy_(result.slice(2, row > 0 ? 1 : 0, end - row + (row > 0 ? 1 : 0)));
+    }
+    return output;
+}
+
 } // namespace
 
 Conv2d Conv2d::load(const WeightScope& scope, std::int64_t in, std::int64_t out, std::int64_t kernel,
@@ -78,6 +105,15 @@ at::Tensor Conv2d::operator()(const at::Tensor& input) const
         .view({input.size(0), out, input.size(2), input.size(3)});
 }
 
+at::Tensor Conv2d::consume(at::Tensor input) const
+{
+    const bool same_size = weight.size(2) == 3 && stride == 1 && padding == 1;
+    if (same_size && input.size(0) == 1 && weight.size(0) <= input.size(1) && may_be_overwritten(input)) {
+        return convolve_in_place(*this, input);
+    }
+    return (*this)(input);
+}
+
 at::Tensor Conv2d::of_upsampled(const at::Tensor& input) const
 {
     constexpr std::int64_t twice = 2;
@@ -99,7 +135,7 @@ at::Tensor GroupNorm::operator()(const at::Tensor& input) const
 
 at::Tensor GroupNorm::consume(at::Tensor input) const
 {
-    if (input.numel() <= max_whole_input || input.use_count() > 1 || input.storage().use_count() > 1) {
+    if (!may_be_overwritten(input)) {
         return (*this)(input);
     }
     const std::int64_t channels = input.size(1) / groups;

@@ -29,6 +29,9 @@ struct Conv2d {
                        std::int64_t stride = 1, std::int64_t padding = 0);
     at::Tensor operator()(const at::Tensor& input) const;
 
+    /// The same; the memory of a large `input` that nobody else holds becomes that of the result.
+    at::Tensor consume(at::Tensor input) const;
+
     /// Of `input` made twice as large, each pixel four times. For a 3x3 kernel with stride 1 and padding 1.
     at::Tensor of_upsampled(const at::Tensor& input) const;
 };

@@ -27,12 +27,14 @@ at::Tensor ResnetBlock2D::operator()(at::Tensor input, const at::Tensor& time) c
     // The shortcut first: after it the input can go.
     const at::Tensor shortcut = conv_shortcut ? (*conv_shortcut)(input) : input;
     at::Tensor hidden = conv_shortcut ? norm1.consume(std::move(input)) : norm1(input);
-    hidden = conv1(at::silu_(hidden));
+    at::silu_(hidden);
+    hidden = conv1.consume(std::move(hidden));
     if (time_emb_proj) {
         hidden.add_((*time_emb_proj)(time).unsqueeze(-1).unsqueeze(-1));
     }
     hidden = norm2.consume(std::move(hidden));
-    hidden = conv2(at::silu_(hidden));
+    at::silu_(hidden);
+    hidden = conv2.consume(std::move(hidden));
     return hidden.add_(shortcut);
 }
 

@@ -33,6 +33,17 @@ TEST_CASE("a convolution of a large image, which is done in strips, is the convo
         const at::Tensor whole = at::conv2d(image, conv.weight, conv.bias, 1, 1);
         REQUIRE(at::allclose(conv(image), whole, 1e-5, 1e-5));
     }
+    pipeline::Conv2d square = conv;
+    square.weight = random({24, 24, 3, 3});
+    square.bias = random({24});
+    for (const pipeline::Conv2d* one : {&conv, &square}) {
+        const at::Tensor image = random({1, 24, 601, 613});
+        const at::Tensor before = image.clone();
+        const at::Tensor whole = at::conv2d(image, one->weight, one->bias, 1, 1);
+        REQUIRE(at::allclose(one->consume(image), whole, 1e-5, 1e-4)); // ours too: not overwritten
+        REQUIRE(at::equal(image, before));
+        REQUIRE(at::allclose(one->consume(image.clone()), whole, 1e-5, 1e-4));
+    }
     for (const std::int64_t height : {301, 512}) {
         CAPTURE(height);
         const at::Tensor image = random({1, 24, height, 307});
