@@ -33,7 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     std::size_t room = 0;
     for (const auto& chunk : pipeline::chunk_prompt(parts, tokenizer)) {
-        if (chunk.ids.size() != static_cast<std::size_t>(tokenizer.max_length()) || chunk.weights.size() != chunk.ids.size()) {
+        if (chunk.ids.size() != static_cast<std::size_t>(tokenizer.max_length()) ||
+            chunk.weights.size() != chunk.ids.size()) {
             std::abort();
         }
         room += chunk.ids.size() - 2;

@@ -17,7 +17,8 @@ class Scratch {
 public:
     Scratch()
     {
-        std::string pattern = std::filesystem::is_directory("/dev/shm") ? "/dev/shm/sdfleet-fuzz-XXXXXX" : "/tmp/sdfleet-fuzz-XXXXXX";
+        std::string pattern =
+            std::filesystem::is_directory("/dev/shm") ? "/dev/shm/sdfleet-fuzz-XXXXXX" : "/tmp/sdfleet-fuzz-XXXXXX";
         root_ = ::mkdtemp(pattern.data());
     }
     ~Scratch() { std::filesystem::remove_all(root_); }
