@@ -210,7 +210,7 @@ def draw_ours(actor, fixture, case, base_seed, scratch):
 
 
 def distance(ours, theirs):
-    if ours.shape != theirs.shape:
+    if ours.shape != theirs.shape or not torch.isfinite(ours).all():
         return float("inf")
     return ((ours - theirs).norm() / theirs.norm()).item()
 

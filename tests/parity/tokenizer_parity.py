@@ -117,7 +117,7 @@ def main():
           f"{left_out} not assigned there left out")
     rng = random.Random(seed)
     lines = [make_line(rng, by_category) for _ in range(options.lines)]
-    # Every character once, alone between two letters and at a word's end.
+    # Characters of every category, at most 3000 of each, alone between two letters and at a word's end.
     lines += [f"a{c}b {c}" for characters in by_category.values() for c in characters[:3000]]
     text = "".join(line + "\n" for line in lines).encode("utf-8")
     with tempfile.TemporaryDirectory() as name:
