@@ -86,6 +86,10 @@ std::optional<std::string> find_fault(const JobSpec& spec)
         return "a job holds at most " + std::to_string(max_items_per_job) + " prompts, not " +
                std::to_string(spec.items.size());
     }
+    if (spec.priority < -max_priority || spec.priority > max_priority) {
+        return "a priority is a number from " + std::to_string(-max_priority) + " to " + std::to_string(max_priority) +
+               ", not " + std::to_string(spec.priority);
+    }
     for (std::size_t i = 0; i < spec.items.size(); ++i) {
         if (spec.items[i].prompt.size() > max_prompt_bytes) {
             return "prompt " + std::to_string(i) + " is longer than " + std::to_string(max_prompt_bytes) + " bytes";

@@ -16,6 +16,7 @@ constexpr std::size_t max_items_per_job = 100'000;
 constexpr std::uint32_t max_image_side = 4096;
 constexpr std::uint32_t max_inference_steps = 1000;
 constexpr std::uint32_t max_clip_skip = 100;
+constexpr std::int32_t max_priority = 100;
 constexpr std::uint32_t max_echo_bytes = 8 * 1024 * 1024;
 
 /// How the texts of prompts are read.
@@ -95,9 +96,10 @@ struct JobSpec {
     Split split = Split::pull;
     Parameters parameters;
     std::vector<ItemSpec> items;
+    std::int32_t priority = 0; ///< jobs of a higher one go first, those of the same share the fleet; -100 to 100
 
     bool operator==(const JobSpec&) const = default;
-    MSGPACK_DEFINE_MAP(model, split, parameters, items)
+    MSGPACK_DEFINE_MAP(model, split, parameters, items, priority)
 };
 
 /// Why a job may not be submitted, whatever the fleet; nothing when it may. Pure: the client calls it for an early,

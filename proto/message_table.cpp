@@ -51,7 +51,14 @@ constexpr std::array<MessageInfo, std::variant_size_v<Message>> table{{
     {MessageType::fetch_artifact, "FetchArtifact", client_to_coordinator},
     {MessageType::artifact, "Artifact", coordinator_to_client},
     {MessageType::request_failed, "RequestFailed", coordinator_to_client},
+    {MessageType::drain_node, "DrainNode", client_to_coordinator},
+    {MessageType::fence_node, "FenceNode", client_to_coordinator},
+    {MessageType::node_changed, "NodeChanged", coordinator_to_client},
+    {MessageType::get_status, "GetStatus", client_to_coordinator},
+    {MessageType::status, "Status", coordinator_to_client},
 }};
+
+constexpr std::size_t roles = 4;
 
 std::string_view name_of(Role role)
 {
@@ -68,6 +75,29 @@ std::string_view name_of(Role role)
     return "";
 }
 
+std::size_t index_of(Role sender, Role receiver, MessageType type)
+{
+    return (static_cast<std::size_t>(type) * roles + static_cast<std::size_t>(sender)) * roles +
+           static_cast<std::size_t>(receiver);
+}
+
+/// What may_send() is asked for every message that comes in.
+std::array<bool, 256 * roles * roles> make_permissions()
+{
+    std::array<bool, 256 * roles * roles> permissions{};
+    for (const auto& info : table) {
+        for (std::size_t sender = 0; sender < roles; ++sender) {
+            for (std::size_t receiver = 0; receiver < roles; ++receiver) {
+                const auto from = static_cast<Role>(sender);
+                const auto to = static_cast<Role>(receiver);
+                const std::string direction = std::string(name_of(from)) + " → " + std::string(name_of(to));
+                permissions[index_of(from, to, info.type)] = info.directions.find(direction) != std::string_view::npos;
+            }
+        }
+    }
+    return permissions;
+}
+
 } // namespace
 
 const MessageInfo& info_of(MessageType type)
@@ -77,8 +107,8 @@ const MessageInfo& info_of(MessageType type)
 
 bool may_send(Role sender, Role receiver, MessageType type)
 {
-    const std::string direction = std::string(name_of(sender)) + " → " + std::string(name_of(receiver));
-    return info_of(type).directions.find(direction) != std::string_view::npos;
+    static const auto permissions = make_permissions();
+    return permissions[index_of(sender, receiver, type)];
 }
 
 } // namespace sdfleet::proto

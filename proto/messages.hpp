@@ -52,7 +52,12 @@ enum class MessageType : std::uint8_t {
     job_cancelled = 53,
     fetch_artifact = 54,
     artifact = 55,
-    request_failed = 56
+    request_failed = 56,
+    drain_node = 57,
+    fence_node = 58,
+    node_changed = 59,
+    get_status = 60,
+    status = 61
 };
 
 /// In front of every message.
@@ -216,9 +221,12 @@ struct NodeReport {
     std::vector<DeviceInfo> devices;
     std::vector<ModelInfo> models;
     std::vector<ActorReport> actors;
+    bool is_draining = false; ///< finishes what it has, gets no new work
+    std::string detail;       ///< why it is lost, for people
 
     bool operator==(const NodeReport&) const = default;
-    MSGPACK_DEFINE_MAP(node_id, incarnation, state, hostname, software, silent_ms, devices, models, actors)
+    MSGPACK_DEFINE_MAP(node_id, incarnation, state, hostname, software, silent_ms, devices, models, actors, is_draining,
+                       detail)
 };
 
 struct ModelReport {
@@ -302,11 +310,12 @@ enum class RefusalReason : std::uint8_t {
     invalid_hello = 2,    ///< do not try again
     not_registered = 3,   ///< say hello first
     other_cluster = 4,    ///< the sender belongs to another coordinator
-    full = 5              ///< try again later
+    full = 5,             ///< try again later
+    fenced = 6            ///< an operator declared this start of the agent dead: stop
 };
 constexpr RefusalReason last_enumerator(RefusalReason)
 {
-    return RefusalReason::full;
+    return RefusalReason::fenced;
 }
 
 struct Refused {
@@ -611,11 +620,12 @@ enum class RequestError : std::uint8_t {
     unservable = 3, ///< no node of the fleet can do it
     unknown_artifact = 4,
     overloaded = 5, ///< try again after retry_after_ms
-    storage = 6     ///< the coordinator cannot write (disk full)
+    storage = 6,    ///< the coordinator cannot write (disk full)
+    unknown_node = 7
 };
 constexpr RequestError last_enumerator(RequestError)
 {
-    return RequestError::storage;
+    return RequestError::unknown_node;
 }
 
 /// Any request's other answer.
@@ -629,11 +639,111 @@ struct RequestFailed {
     MSGPACK_DEFINE_MAP(error, message, retry_after_ms)
 };
 
+/// From now on the node's actors get no new work and finish what they have; with `drain` false they get work again.
+struct DrainNode {
+    static constexpr auto type = MessageType::drain_node;
+    NodeId node_id;
+    bool drain = true;
+
+    bool operator==(const DrainNode&) const = default;
+    MSGPACK_DEFINE_MAP(node_id, drain)
+};
+
+/// An operator declares the node dead: its work goes to others at once, and its agent, should it still run, must stop.
+struct FenceNode {
+    static constexpr auto type = MessageType::fence_node;
+    NodeId node_id;
+
+    bool operator==(const FenceNode&) const = default;
+    MSGPACK_DEFINE_MAP(node_id)
+};
+
+/// The change is on disk.
+struct NodeChanged {
+    static constexpr auto type = MessageType::node_changed;
+    NodeReport node;
+
+    bool operator==(const NodeChanged&) const = default;
+    MSGPACK_DEFINE_MAP(node)
+};
+
+struct GetStatus {
+    static constexpr auto type = MessageType::get_status;
+    std::uint32_t max_faults = 20;
+
+    bool operator==(const GetStatus&) const = default;
+    MSGPACK_DEFINE_MAP(max_faults)
+};
+
+/// Something went wrong and was dealt with.
+struct FaultReport {
+    std::uint64_t age_ms = 0; ///< how long ago
+    std::string text;         ///< for people
+
+    bool operator==(const FaultReport&) const = default;
+    MSGPACK_DEFINE_MAP(age_ms, text)
+};
+
+/// How many values were at most `upper_us`, and above the bucket before.
+struct HistogramBucket {
+    std::uint64_t upper_us = 0; ///< the last bucket's is the largest number: everything
+    std::uint64_t count = 0;
+
+    bool operator==(const HistogramBucket&) const = default;
+    MSGPACK_DEFINE_MAP(upper_us, count)
+};
+
+/// The whole fleet in numbers. Those called a total count from the coordinator's start.
+struct Status {
+    static constexpr auto type = MessageType::status;
+    std::string software;
+    std::uint64_t epoch = 0;
+    std::uint64_t uptime_ms = 0;
+    bool is_braking = false;   ///< too many nodes fell silent at once: their work is not given to others yet
+    std::string storage_fault; ///< why results cannot be written now; empty when they can
+    std::uint32_t nodes_alive = 0;
+    std::uint32_t nodes_suspect = 0;
+    std::uint32_t nodes_lost = 0;
+    std::uint32_t nodes_draining = 0; ///< of those that are not lost
+    std::uint32_t actors_busy = 0;
+    std::uint32_t actors_idle = 0;
+    std::uint32_t actors_starting = 0; ///< or restarting
+    std::uint32_t actors_failed = 0;
+    std::uint32_t jobs_unfinished = 0;
+    std::uint32_t jobs_kept = 0; ///< all that are in the books
+    std::uint64_t items_queued = 0;
+    std::uint64_t items_in_flight = 0;
+    std::uint64_t items_done_total = 0;
+    std::uint64_t items_failed_total = 0;
+    std::uint64_t items_cancelled_total = 0;
+    std::uint64_t steps_total = 0; ///< denoising steps reported by actors
+    std::uint64_t assigns_total = 0;
+    std::uint64_t retries_total = 0;
+    std::uint64_t taken_back_total = 0;
+    std::uint64_t speculated_total = 0; ///< second copies begun
+    std::uint64_t stale_results_total = 0;
+    std::uint64_t corrupt_results_total = 0;
+    std::uint64_t misdirected_total = 0; ///< messages that their sender may not send
+    std::uint64_t nodes_lost_total = 0;
+    std::uint64_t bytes_stored = 0;        ///< of all artifacts in the books
+    std::vector<HistogramBucket> dispatch; ///< from an item's Assign to the arrival of its result
+    std::vector<FaultReport> faults;       ///< newest first
+
+    bool operator==(const Status&) const = default;
+    MSGPACK_DEFINE_MAP(software, epoch, uptime_ms, is_braking, storage_fault, nodes_alive, nodes_suspect, nodes_lost,
+                       nodes_draining, actors_busy, actors_idle, actors_starting, actors_failed, jobs_unfinished,
+                       jobs_kept, items_queued, items_in_flight, items_done_total, items_failed_total,
+                       items_cancelled_total, steps_total, assigns_total, retries_total, taken_back_total,
+                       speculated_total, stale_results_total, corrupt_results_total, misdirected_total,
+                       nodes_lost_total, bytes_stored, dispatch, faults)
+};
+
 using Message =
     std::variant<AgentHello, ClientHello, ActorHello, Welcome, Refused, Goodbye, Heartbeat, HeartbeatAck, ActorUpdate,
                  Assign, Accepted, Started, StepProgress, ItemDone, ItemFailed, ResultAck, CancelAttempt, Submit,
                  Submitted, WatchJob, JobChanges, GetJob, JobDetail, ListJobs, JobList, ListNodes, NodeList, ListModels,
-                 ModelList, CancelJob, JobCancelled, FetchArtifact, Artifact, RequestFailed>;
+                 ModelList, CancelJob, JobCancelled, FetchArtifact, Artifact, RequestFailed, DrainNode, FenceNode,
+                 NodeChanged, GetStatus, Status>;
 
 inline MessageType type_of(const Message& message)
 {

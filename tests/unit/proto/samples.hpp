@@ -18,7 +18,7 @@ inline std::vector<Message> sample_messages()
     const JobSummary job{{"job"}, "diffusion", "tiny-shapes", JobState::running, 8, 1, 2, 3, 1, 1, 1700000000000, "x"};
     const ModelInfo model{"tiny-shapes", "f00d"};
     const AttemptReport attempt{{4294967297}, {"job"}, {3}, {1}};
-    const JobSpec spec{"tiny-shapes", Split::rank, {diffusion}, {{"a red circle", 42, 1}}};
+    const JobSpec spec{"tiny-shapes", Split::rank, {diffusion}, {{"a red circle", 42, 1}}, 7};
     const Parameters echo{EchoParameters{10, 100}};
     return {
         AgentHello{1,
@@ -66,7 +66,9 @@ inline std::vector<Message> sample_messages()
                    12,
                    {{"cpu", "EPYC", 1024}},
                    {model},
-                   {actor_report}}}},
+                   {actor_report},
+                   true,
+                   "x"}}},
         ListModels{true},
         ModelList{{{"tiny-shapes", {"f00d"}, {{"node-a"}}, 2}}},
         CancelJob{{"job"}},
@@ -74,6 +76,12 @@ inline std::vector<Message> sample_messages()
         FetchArtifact{std::string(64, 'a')},
         Artifact{std::string(64, 'a')},
         RequestFailed{RequestError::overloaded, "busy", 250},
+        DrainNode{{"node-a"}, true},
+        FenceNode{{"node-a"}},
+        NodeChanged{{{"node-a"}, {99}, NodeState::lost, "host", "0.1.0", 12, {}, {model}, {}, false, "fenced"}},
+        GetStatus{5},
+        Status{"0.1.0", 5,  1000, true, "x", 1,  2,  3,  4,  5,  6,  7,  8,  9,  10,         11,
+               12,      13, 14,   15,   16,  17, 18, 19, 20, 21, 22, 23, 24, 25, {{100, 3}}, {{12, "x"}}},
     };
 }
 
