@@ -45,7 +45,7 @@ def agent_killed() -> dict:
         watch.next_item("done")
         held = {
             item["index"] for item in fleet.job(job)["items"]
-            if item["state"] in ("running", "assigned") and item["node"] == "node-b"
+            if item["state"] in ("running", "assigned") and item["actor"] == "node-b/0"
         }  # fmt: skip
         begin = time.monotonic()
         fleet.kill("node-b")
