@@ -3,7 +3,7 @@
 // TCP, a DEALER dialling it, a ROUTER on an ipc:// socket, N DEALERs dialling that), and nothing else: no msgpack, no
 // state, no disk. An item is one message down and one up on each hop.
 //
-//   relay --actors 8 --in-flight 2 --items 100000 [--down-bytes 330] [--up-bytes 250] [--result-bytes 16]
+//   relay --actors 8 --in-flight 2 --items 100000 [--down-bytes 240] [--up-bytes 240] [--result-bytes 16]
 //
 // Prints one line of JSON.
 #include <algorithm>
@@ -30,8 +30,8 @@ struct Options {
     std::uint32_t actors = 1;
     std::uint32_t in_flight = 1; ///< of each actor
     std::uint32_t items = 20'000;
-    std::uint32_t down_bytes = 330; ///< an Assign of an echo item
-    std::uint32_t up_bytes = 250;   ///< its ItemDone
+    std::uint32_t down_bytes = 240; ///< an Assign of an echo item
+    std::uint32_t up_bytes = 240;   ///< its ItemDone
     std::uint32_t result_bytes = 16;
 };
 
