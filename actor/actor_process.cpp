@@ -20,7 +20,7 @@ constexpr std::chrono::milliseconds first_lease{10'000};
 constexpr std::chrono::milliseconds compute_patience{3'000};
 
 /// An item that is done sooner is not worth a word about its start.
-constexpr std::chrono::milliseconds announced_after{5};
+constexpr std::chrono::milliseconds announced_after{20};
 
 } // namespace
 
