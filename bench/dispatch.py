@@ -78,6 +78,28 @@ def measure_relay(options: argparse.Namespace) -> dict:
     return {"sync": best_of(1, 1)} | {str(actors): best_of(actors, 2) for actors in ACTOR_COUNTS}
 
 
+def run_bare(options: argparse.Namespace, actors: int, in_flight: int, items: int) -> dict:
+    """Our agent and actors under a coordinator that keeps nothing."""
+    url = f"tcp://127.0.0.1:{measured.free_port()}"
+    coordinator = [options.build / "bench/bare_coordinator", "--listen", url, "--actors", actors, "--in-flight", in_flight,
+                   "--items", items]  # fmt: skip
+    agent = [options.build / "bin/agent", "--coordinator", url, "--node-id", "node-a", "--devices", f"cpu*{actors}",
+             "--actor-bin", options.build / "tests/echo_actor"]  # fmt: skip
+    with subprocess.Popen([str(word) for word in agent], stderr=subprocess.DEVNULL) as node:
+        try:
+            out = subprocess.run([str(word) for word in coordinator], capture_output=True, check=True, timeout=300).stdout
+        finally:
+            node.terminate()
+    return json.loads(out)
+
+
+def measure_agent(options: argparse.Namespace) -> dict:
+    def best_of(actors, in_flight):
+        return best([run_bare(options, actors, in_flight, options.items) for _ in range(options.rounds)], "per_s")
+
+    return {"sync": best_of(1, 1)} | {str(actors): best_of(actors, 2) for actors in ACTOR_COUNTS}
+
+
 def measure_ray(options: argparse.Namespace) -> dict | None:
     if not options.ray_python:
         return None
@@ -191,7 +213,7 @@ def measure_soak(options: argparse.Namespace) -> dict | None:
 
 
 MEASURES = {
-    "dispatch": measure_dispatch, "throughput": measure_throughput, "relay": measure_relay, "ray": measure_ray,
+    "dispatch": measure_dispatch, "throughput": measure_throughput, "agent": measure_agent, "relay": measure_relay, "ray": measure_ray,
     "submit": measure_submit, "results": measure_results, "queue": measure_queue, "memory": measure_memory,
     "idle": measure_idle, "deaths": measure_deaths, "fail_over": measure_fail_over,
     "idle_share": measure_idle_share, "soak": measure_soak,

@@ -26,12 +26,18 @@ def rows_of(figures: dict) -> list[Row]:
         return find(figures, *path)
 
     rows = [
-        Row("dispatch, one at a time", "/s", None, ours("relay", "sync", "per_s"), ours("ray", "sync", "per_s")),
-        Row("the same, p50", "us", None, ours("relay", "sync", "p50_us"), ours("ray", "sync", "p50_us"), False),
-        Row("the same, p99", "us", None, ours("relay", "sync", "p99_us"), ours("ray", "sync", "p99_us"), False),
-    ]
+        Row("agent and actor, one item at a time", "/s", ours("agent", "sync", "per_s"), ours("relay", "sync", "per_s"),
+            ours("ray", "sync", "per_s")),
+        Row("the same, p50", "us", ours("agent", "sync", "p50_us"), ours("relay", "sync", "p50_us"),
+            ours("ray", "sync", "p50_us"), False),
+        Row("the same, p99", "us", ours("agent", "sync", "p99_us"), ours("relay", "sync", "p99_us"),
+            ours("ray", "sync", "p99_us"), False),
+    ]  # fmt: skip
     for actors in ("1", "8", "64"):
-        rows.append(Row(f"items, {actors} actor(s), two under way on each", "/s", ours("throughput", actors, "items_per_s"),
+        rows.append(Row(f"agent and {actors} actor(s), two items under way on each", "/s", ours("agent", actors, "per_s"),
+                        ours("relay", actors, "per_s"), ours("ray", "async_per_s", actors)))  # fmt: skip
+    for actors in ("1", "8", "64"):
+        rows.append(Row(f"whole fleet, durable, {actors} actor(s)", "/s", ours("throughput", actors, "items_per_s"),
                         ours("relay", actors, "per_s"), ours("ray", "async_per_s", actors)))  # fmt: skip
     rows += [
         Row("job of one item, submit to done, p50", "us", ours("dispatch", "round_trip_p50_us"),
