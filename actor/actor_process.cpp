@@ -19,11 +19,14 @@ constexpr std::chrono::milliseconds first_interval{500};
 constexpr std::chrono::milliseconds first_lease{10'000};
 constexpr std::chrono::milliseconds compute_patience{3'000};
 
+/// An item that is done sooner is not worth a word about its start.
+constexpr std::chrono::milliseconds announced_after{20};
+
 } // namespace
 
 ActorProcess::ActorProcess(ActorSettings settings, const KindRegistry& registry)
     : settings_(std::move(settings)), kinds_(registry.make(settings_)), socket_(context_, io_),
-      signals_(io_, SIGTERM, SIGINT), timer_(io_), interval_(first_interval), lease_(first_lease),
+      signals_(io_, SIGTERM, SIGINT), timer_(io_), look_timer_(io_), interval_(first_interval), lease_(first_lease),
       heard_at_(Clock::now())
 {
 }
@@ -46,8 +49,10 @@ base::Result<void> ActorProcess::run()
     });
     compute_.emplace(io_, kinds_,
                      ComputeThread::News{[this](const auto& ready) { on_ready(ready); },
-                                         [this](proto::AttemptId id) { send(proto::Started{id}); },
-                                         [this](const proto::StepProgress& progress) { send(progress); },
+                                         [this](const proto::StepProgress& progress) {
+                                             announce(progress.attempt_id);
+                                             send(progress);
+                                         },
                                          [this](proto::Packet packet) { on_finished(std::move(packet)); }});
     io_.run();
     if (!compute_->finish_within(compute_patience)) {
@@ -117,10 +122,39 @@ void ActorProcess::on_tick()
     arm_timer();
 }
 
+void ActorProcess::announce(proto::AttemptId id)
+{
+    if (announced_ != id) {
+        announced_ = id;
+        send(proto::Started{id});
+    }
+}
+
+/// One look for however many items come until then: short ones cost no timer, and no message, of their own.
+void ActorProcess::look_soon()
+{
+    if (std::exchange(is_look_due_, true)) {
+        return;
+    }
+    look_timer_.expires_after(announced_after);
+    look_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (error) {
+            return;
+        }
+        is_look_due_ = false;
+        if (const auto id = compute_->under_way()) {
+            announce(*id);
+        }
+    });
+}
+
 void ActorProcess::on_finished(proto::Packet packet)
 {
     results_.push_back(std::move(packet));
     flush_results();
+    if (compute_->under_way()) {
+        look_soon();
+    }
 }
 
 void ActorProcess::flush_results()
@@ -169,6 +203,8 @@ void ActorProcess::said(const proto::Assign& assign)
     if (!compute_->offer(assign)) {
         send(proto::ItemFailed{assign.attempt_id, assign.job_id, assign.index, proto::FailureReason::overloaded,
                                "this actor has enough work"});
+    } else {
+        look_soon();
     }
 }
 

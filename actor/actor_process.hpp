@@ -39,6 +39,8 @@ private:
     void send(proto::Message message) { (void)socket_.send({envelope_, std::move(message), {}}); }
     void flush_results();
     void arm_timer();
+    void look_soon();
+    void announce(proto::AttemptId id);
 
     void said(const proto::Welcome& welcome);
     void said(const proto::Refused& refused);
@@ -51,15 +53,18 @@ private:
 
     ActorSettings settings_;
     Kinds kinds_;
-    boost::asio::io_context io_;
+    boost::asio::io_context io_{1};
     net::Context context_;
     net::DealerSocket socket_;
     boost::asio::signal_set signals_;
     boost::asio::steady_timer timer_;
+    boost::asio::steady_timer look_timer_; ///< to see what the compute thread is at
 
     proto::Envelope envelope_;
     bool is_ready_ = false;   ///< the kinds have started
     bool is_welcome_ = false; ///< the agent knows us
+    bool is_look_due_ = false;
+    std::optional<proto::AttemptId> announced_; ///< the last item that the agent heard the start of
     std::chrono::milliseconds interval_;
     std::chrono::milliseconds lease_;
     Clock::time_point heard_at_; ///< the agent's last acknowledgement

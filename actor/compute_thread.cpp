@@ -39,13 +39,24 @@ ComputeThread::~ComputeThread()
 
 bool ComputeThread::offer(proto::Assign assign)
 {
-    const std::scoped_lock lock(mutex_);
-    if (is_stopping_ || waiting_.size() >= max_waiting) {
-        return false;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (is_stopping_ || waiting_.size() >= max_waiting) {
+            return false;
+        }
+        waiting_.push_back(std::move(assign));
     }
-    waiting_.push_back(std::move(assign));
-    changed_.notify_all();
+    changed_.notify_all(); // without the lock, for which the thread would only wait
     return true;
+}
+
+std::optional<proto::AttemptId> ComputeThread::under_way() const
+{
+    const std::scoped_lock lock(mutex_);
+    if (current_) {
+        return current_->attempt_id;
+    }
+    return waiting_.empty() ? std::nullopt : std::optional(waiting_.front().attempt_id);
 }
 
 void ComputeThread::cancel(proto::AttemptId id)
@@ -78,7 +89,7 @@ bool ComputeThread::finish_within(std::chrono::milliseconds patience)
 template <class Handler>
 void ComputeThread::tell(Handler handler)
 {
-    boost::asio::post(io_, [news = news_, handler = std::move(handler)] { handler(*news); });
+    boost::asio::post(io_, [news = news_, handler = std::move(handler)]() mutable { handler(*news); });
 }
 
 void ComputeThread::run()
@@ -117,7 +128,6 @@ base::Result<void> ComputeThread::start_kinds()
 
 void ComputeThread::work_on(const proto::Assign& assign, const std::stop_token& cancelled)
 {
-    tell([id = assign.attempt_id](const News& news) { news.on_started(id); });
     const WorkContext context{
         cancelled, [this, id = assign.attempt_id](std::uint32_t step, std::uint32_t steps) {
             tell([progress = proto::StepProgress{id, step, steps}](const News& news) { news.on_step(progress); });
@@ -138,7 +148,7 @@ void ComputeThread::work_on(const proto::Assign& assign, const std::stop_token& 
     } else {
         packet = failed(assign, std::move(outcome.error()));
     }
-    tell([packet = std::move(packet)](const News& news) { news.on_finished(packet); });
+    tell([packet = std::move(packet)](const News& news) mutable { news.on_finished(std::move(packet)); });
 }
 
 Outcome ComputeThread::handle(const proto::Assign& assign, const WorkContext& context)

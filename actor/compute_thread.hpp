@@ -22,7 +22,6 @@ class ComputeThread {
 public:
     struct News {
         std::function<void(base::Result<void>)> on_ready; ///< all kinds have started, or one could not
-        std::function<void(proto::AttemptId)> on_started;
         std::function<void(proto::StepProgress)> on_step;
         /// ItemDone with its artifact, or ItemFailed.
         std::function<void(proto::Packet)> on_finished;
@@ -36,6 +35,9 @@ public:
 
     /// False when too much waits already.
     bool offer(proto::Assign assign);
+
+    /// The item under way, or the one that is next.
+    std::optional<proto::AttemptId> under_way() const;
 
     /// Of a waiting item or the one under way; does nothing for another.
     void cancel(proto::AttemptId id);
@@ -60,7 +62,7 @@ private:
     const Kinds& kinds_;
     const std::shared_ptr<const News> news_; ///< called on the I/O thread; may outlive this object there
 
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<proto::Assign> waiting_;
     std::optional<Current> current_;

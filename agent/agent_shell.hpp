@@ -60,7 +60,7 @@ private:
     ActorLauncher launcher_;
     const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 
-    boost::asio::io_context io_;
+    boost::asio::io_context io_{1};
     net::Context context_;
     net::DealerSocket control_;
     net::DealerSocket bulk_;

@@ -194,6 +194,7 @@ void Connection::on_refused(const proto::Refused& refusal)
         break;
     case proto::RefusalReason::protocol_version:
     case proto::RefusalReason::superseded:
+    case proto::RefusalReason::fenced:
     case proto::RefusalReason::invalid_hello:
         fatal_ = error_of(refusal, options_.endpoint);
         break;

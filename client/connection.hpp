@@ -52,7 +52,7 @@ private:
 
     ClientOptions options_;
     net::Context context_;
-    boost::asio::io_context io_;
+    boost::asio::io_context io_{1};
     net::DealerSocket socket_;
     bool is_welcomed_ = false;
     proto::Welcome welcome_;

@@ -59,7 +59,7 @@ public:
 
     ~Daemon() override { clean_up(); }
 
-    base::Result<void> start(std::vector<RestoredJob> jobs);
+    base::Result<void> start(Restored restored);
     const std::string& endpoint() const override { return endpoint_; }
     void run() override;
     void stop() override;
@@ -104,9 +104,9 @@ std::function<void(Event)> Daemon::poster()
     return [this](Event event) { asio::post(io_, [this, event = std::move(event)] { handle(event); }); };
 }
 
-base::Result<void> Daemon::start(std::vector<RestoredJob> jobs)
+base::Result<void> Daemon::start(Restored restored)
 {
-    spdlog::info("data folder {}: {} jobs; cluster {}", folder_.path().string(), jobs.size(), cluster_.value);
+    spdlog::info("data folder {}: {} jobs; cluster {}", folder_.path().string(), restored.jobs.size(), cluster_.value);
     if (needs_keys(settings_)) {
         auto guard = KeyGuard::open(context_, io_, settings_.data_dir);
         if (!guard) {
@@ -128,7 +128,7 @@ base::Result<void> Daemon::start(std::vector<RestoredJob> jobs)
             return written;
         }
     }
-    handle(Restored{std::move(jobs)});
+    handle(std::move(restored));
     router_->start({[this](net::PeerId peer, proto::Packet packet) {
                         const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
                         const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count();
@@ -264,12 +264,12 @@ base::Result<std::unique_ptr<Coordinator>> Coordinator::open(Settings settings)
     if (!database) {
         return tl::unexpected(database.error());
     }
-    auto jobs = database->load();
-    if (!jobs) {
-        return tl::unexpected(jobs.error());
+    auto restored = database->load();
+    if (!restored) {
+        return tl::unexpected(restored.error());
     }
     auto daemon = std::make_unique<Daemon>(std::move(settings), std::move(*folder), std::move(*database));
-    if (auto started = daemon->start(std::move(*jobs)); !started) {
+    if (auto started = daemon->start(std::move(*restored)); !started) {
         return tl::unexpected(started.error());
     }
     return daemon;

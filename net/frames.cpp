@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/frames.hpp"
 
+#include <string>
 #include <utility>
 
 namespace sdfleet::net {
@@ -31,11 +32,17 @@ proto::Blob blob_of(zmq::message_t frame)
 
 SendResult append_frames(Frames& frames, const proto::Packet& packet)
 {
-    const auto head = proto::encode(packet.envelope, packet.message);
+    thread_local std::string head; // keeps its memory from one message to the next
+    head.clear();
+    proto::append_encoded(head, packet.envelope, packet.message);
     if (head.size() > proto::max_message_bytes || packet.blobs.size() > proto::max_blobs) {
         return tl::unexpected(SendError::too_large);
     }
     frames.emplace_back(head.data(), head.size());
+    constexpr std::size_t worth_keeping = 64 * 1024;
+    if (head.capacity() > worth_keeping) {
+        head = {};
+    }
     for (const auto& blob : packet.blobs) {
         if (blob.bytes.size() > proto::max_blob_bytes) {
             return tl::unexpected(SendError::too_large);

@@ -115,7 +115,7 @@ void SocketLoop::wait()
 
 void SocketLoop::drain_soon()
 {
-    if (!is_running_ || is_drain_posted_) {
+    if (!is_running_ || is_drain_posted_ || is_draining_) {
         return;
     }
     is_drain_posted_ = true;
@@ -132,24 +132,44 @@ void SocketLoop::drain_soon()
 void SocketLoop::drain()
 {
     const auto self = shared_from_this(); // a handler may drop the last other reference
-    for (int i = 0; i < messages_per_batch && is_running_; ++i) {
+    is_draining_ = true;
+    const bool is_dry = take_batch();
+    is_draining_ = false;
+    if (is_dry) {
+        wait();
+    } else {
+        drain_soon();
+    }
+}
+
+/// True when the state, read after the last message and the last send, says that there is nothing more. Asking for the
+/// state is a system call or two; the second message and those after it are taken without.
+bool SocketLoop::take_batch()
+{
+    for (int i = 0; i < messages_per_batch && is_running_;) {
         const int events = read_events();
         const bool is_writable = (events & ZMQ_POLLOUT) != 0;
         const bool became_writable = is_writable && !was_writable_;
         was_writable_ = is_writable;
         if (became_writable && callbacks_.on_writable) {
             callbacks_.on_writable();
+            ++i;
             continue;
         }
         if ((events & ZMQ_POLLIN) == 0) {
-            wait();
-            return;
+            return true;
         }
-        if (auto frames = receive()) {
+        const int alone = i == 0 ? 1 : messages_per_batch;
+        for (int taken = 0; taken < alone && i < messages_per_batch && is_running_; ++taken, ++i) {
+            auto frames = receive();
+            if (!frames) {
+                ++i;
+                break;
+            }
             callbacks_.on_message(std::move(*frames));
         }
     }
-    drain_soon();
+    return false;
 }
 
 int SocketLoop::read_events()

@@ -49,6 +49,7 @@ private:
     void wait();
     void drain();
     void drain_soon();
+    bool take_batch();
     std::optional<Frames> receive();
     int read_events();
 
@@ -58,6 +59,7 @@ private:
     Callbacks callbacks_;
     bool is_running_ = false;
     bool is_drain_posted_ = false;
+    bool is_draining_ = false; ///< the state is read at its end: what asks for that meanwhile has it
     bool is_waiting_ = false;
     bool was_writable_ = false;
 };

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace sdfleet::proto {
@@ -21,11 +22,42 @@ tl::unexpected<DecodeError> fail(DecodeError::Kind kind, std::string message)
     return tl::unexpected(DecodeError{kind, std::move(message)});
 }
 
-msgpack::object_handle unpack(std::span<const std::byte> bytes, std::size_t& offset)
-{
-    const msgpack::unpack_limit limit(max_array, max_map, max_string, 0, 0, max_depth);
-    return msgpack::unpack(reinterpret_cast<const char*>(bytes.data()), bytes.size(), offset, nullptr, nullptr, limit);
-}
+/// The memory of the objects that a message is read through; kept from one message to the next, of which there are many.
+class ObjectMemory {
+public:
+    ObjectMemory() : zone_(zone()) {}
+    ObjectMemory(const ObjectMemory&) = delete;
+    ObjectMemory& operator=(const ObjectMemory&) = delete;
+    ~ObjectMemory() { zone_.clear(); } // all but its first few kilobytes go back
+
+    /// The objects point into `bytes`, too.
+    msgpack::object unpack(std::span<const std::byte> bytes, std::size_t& offset)
+    {
+        static const msgpack::unpack_limit limit(max_array, max_map, max_string, 0, 0, max_depth);
+        const auto stays_where_it_is = [](msgpack::type::object_type, std::size_t, void*) { return true; };
+        return msgpack::unpack(zone_, reinterpret_cast<const char*>(bytes.data()), bytes.size(), offset,
+                               stays_where_it_is, nullptr, limit);
+    }
+
+private:
+    static msgpack::zone& zone()
+    {
+        thread_local msgpack::zone memory;
+        return memory;
+    }
+
+    msgpack::zone& zone_;
+};
+
+/// What msgpack packs into.
+class Appender {
+public:
+    explicit Appender(std::string& bytes) : bytes_(bytes) {}
+    void write(const char* data, std::size_t size) { bytes_.append(data, size); }
+
+private:
+    std::string& bytes_;
+};
 
 using Converter = Message (*)(const msgpack::object&);
 
@@ -81,36 +113,44 @@ std::optional<DecodeError> find_fault(const Envelope& envelope)
 
 tl::expected<Decoded, DecodeError> decode_or_throw(std::span<const std::byte> bytes)
 {
+    ObjectMemory memory;
     std::size_t offset = 0;
-    const auto envelope_handle = unpack(bytes, offset);
-    if (envelope_handle->type != msgpack::type::MAP) {
+    const auto envelope = memory.unpack(bytes, offset);
+    if (envelope.type != msgpack::type::MAP) {
         return fail(DecodeError::Kind::malformed, "the envelope is not a map");
     }
     Decoded decoded;
-    decoded.envelope = envelope_handle->as<Envelope>();
+    envelope.convert(decoded.envelope);
     if (auto fault = find_fault(decoded.envelope)) {
         return tl::unexpected(std::move(*fault));
     }
     if (offset == bytes.size()) {
         return fail(DecodeError::Kind::malformed, "the body is missing");
     }
-    const auto body_handle = unpack(bytes, offset);
+    const auto body = memory.unpack(bytes, offset);
     if (offset != bytes.size()) {
         return fail(DecodeError::Kind::trailing_bytes, "bytes follow the body");
     }
-    decoded.message = converters[decoded.envelope.type](body_handle.get());
+    decoded.message = converters[decoded.envelope.type](body);
     return decoded;
 }
 
 } // namespace
 
-std::string encode(Envelope envelope, const Message& message)
+void append_encoded(std::string& bytes, Envelope envelope, const Message& message)
 {
     envelope.type = static_cast<std::uint8_t>(type_of(message));
-    msgpack::sbuffer buffer;
-    msgpack::pack(buffer, envelope);
-    std::visit([&buffer](const auto& body) { msgpack::pack(buffer, body); }, message);
-    return {buffer.data(), buffer.size()};
+    Appender appender(bytes);
+    msgpack::packer packer(appender);
+    packer.pack(envelope);
+    std::visit([&packer](const auto& body) { packer.pack(body); }, message);
+}
+
+std::string encode(const Envelope& envelope, const Message& message)
+{
+    std::string bytes;
+    append_encoded(bytes, envelope, message);
+    return bytes;
 }
 
 tl::expected<Decoded, DecodeError> decode(std::span<const std::byte> bytes)

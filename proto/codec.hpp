@@ -32,7 +32,10 @@ struct Decoded {
 };
 
 /// Envelope and body, one after the other, each a msgpack map. The envelope's type is taken from the message.
-std::string encode(Envelope envelope, const Message& message);
+std::string encode(const Envelope& envelope, const Message& message);
+
+/// The same into a string that has room already.
+void append_encoded(std::string& bytes, Envelope envelope, const Message& message);
 
 /// Takes any bytes. Limits nesting and sizes before it allocates. Unknown keys are ignored and missing ones keep their
 /// defaults, so that a peer of the neighbouring version is understood. Hello and refusal decode at every version, so

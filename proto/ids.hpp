@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "proto/wire_map.hpp"
 #include "proto/wire_value.hpp"
 
 #include <compare>

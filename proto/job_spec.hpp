@@ -41,8 +41,8 @@ struct DiffusionParameters {
     std::uint32_t clip_skip = 0; ///< layers that the text encoder leaves out at its end
 
     bool operator==(const DiffusionParameters&) const = default;
-    MSGPACK_DEFINE_MAP(negative_prompt, num_inference_steps, guidance_scale, height, width, scheduler, prompt_syntax,
-                       clip_skip)
+    SDFLEET_WIRE_MAP(negative_prompt, num_inference_steps, guidance_scale, height, width, scheduler, prompt_syntax,
+                     clip_skip)
 };
 
 /// Gives back each item's prompt as its result after a delay: for tests and benchmarks of the runtime.
@@ -51,7 +51,7 @@ struct EchoParameters {
     std::uint32_t result_bytes = 0; ///< the prompt is repeated up to this many bytes; 0 = the prompt itself
 
     bool operator==(const EchoParameters&) const = default;
-    MSGPACK_DEFINE_MAP(delay_ms, result_bytes)
+    SDFLEET_WIRE_MAP(delay_ms, result_bytes)
 };
 
 /// What kind of work a job is. On the wire: a map with one key, the kind's name.
@@ -88,7 +88,7 @@ struct ItemSpec {
     std::optional<std::uint32_t> rank; ///< only and always with Split::rank
 
     bool operator==(const ItemSpec&) const = default;
-    MSGPACK_DEFINE_MAP(prompt, seed, rank)
+    SDFLEET_WIRE_MAP(prompt, seed, rank)
 };
 
 struct JobSpec {
@@ -99,7 +99,7 @@ struct JobSpec {
     std::int32_t priority = 0; ///< jobs of a higher one go first, those of the same share the fleet; -100 to 100
 
     bool operator==(const JobSpec&) const = default;
-    MSGPACK_DEFINE_MAP(model, split, parameters, items, priority)
+    SDFLEET_WIRE_MAP(model, split, parameters, items, priority)
 };
 
 /// Why a job may not be submitted, whatever the fleet; nothing when it may. Pure: the client calls it for an early,

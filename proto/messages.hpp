@@ -68,7 +68,7 @@ struct Envelope {
     std::uint64_t correlation = 0; ///< a reply carries its request's; 0 where nothing is answered
 
     bool operator==(const Envelope&) const = default;
-    MSGPACK_DEFINE_MAP(version, cluster, type, correlation)
+    SDFLEET_WIRE_MAP(version, cluster, type, correlation)
 };
 
 // ---------------------------------------------------------------- parts of messages
@@ -79,7 +79,7 @@ struct DeviceInfo {
     std::uint64_t memory_bytes = 0; ///< 0 = not known
 
     bool operator==(const DeviceInfo&) const = default;
-    MSGPACK_DEFINE_MAP(name, description, memory_bytes)
+    SDFLEET_WIRE_MAP(name, description, memory_bytes)
 };
 
 struct ModelInfo {
@@ -87,7 +87,7 @@ struct ModelInfo {
     std::string fingerprint; ///< SHA-256 over the folder's configs, file names and sizes: equal folders have equal ones
 
     bool operator==(const ModelInfo&) const = default;
-    MSGPACK_DEFINE_MAP(name, fingerprint)
+    SDFLEET_WIRE_MAP(name, fingerprint)
 };
 
 enum class ActorPhase : std::uint8_t {
@@ -110,7 +110,7 @@ struct ActorState {
     std::string detail; ///< why it restarts or failed, for people
 
     bool operator==(const ActorState&) const = default;
-    MSGPACK_DEFINE_MAP(slot, device, phase, pid, restarts, detail)
+    SDFLEET_WIRE_MAP(slot, device, phase, pid, restarts, detail)
 };
 
 /// An attempt that the sender has in hand: staged, running, or finished and not yet acknowledged.
@@ -121,7 +121,7 @@ struct AttemptReport {
     Slot slot;
 
     bool operator==(const AttemptReport&) const = default;
-    MSGPACK_DEFINE_MAP(attempt_id, job_id, index, slot)
+    SDFLEET_WIRE_MAP(attempt_id, job_id, index, slot)
 };
 
 enum class FailureReason : std::uint8_t {
@@ -162,7 +162,7 @@ struct ItemReport {
     std::string error;            ///< why it failed, for people
 
     bool operator==(const ItemReport&) const = default;
-    MSGPACK_DEFINE_MAP(index, state, step, steps, attempts, node_id, slot, sha256, bytes, elapsed_ms, error)
+    SDFLEET_WIRE_MAP(index, state, step, steps, attempts, node_id, slot, sha256, bytes, elapsed_ms, error)
 };
 
 enum class JobState : std::uint8_t { queued = 0, running = 1, done = 2, failed = 3, cancelled = 4 };
@@ -186,8 +186,8 @@ struct JobSummary {
     std::string waiting_for; ///< why nothing moves, for people; empty when it does
 
     bool operator==(const JobSummary&) const = default;
-    MSGPACK_DEFINE_MAP(job_id, kind, model, state, total, queued, running, done, failed, cancelled, created_unix_ms,
-                       waiting_for)
+    SDFLEET_WIRE_MAP(job_id, kind, model, state, total, queued, running, done, failed, cancelled, created_unix_ms,
+                     waiting_for)
 };
 
 /// What one actor is doing, for progress displays and `sdctl nodes`.
@@ -202,7 +202,7 @@ struct ActorReport {
     std::uint64_t items_done = 0;
 
     bool operator==(const ActorReport&) const = default;
-    MSGPACK_DEFINE_MAP(node_id, state, job_id, index, step, steps, in_flight, items_done)
+    SDFLEET_WIRE_MAP(node_id, state, job_id, index, step, steps, in_flight, items_done)
 };
 
 enum class NodeState : std::uint8_t { alive = 0, suspect = 1, lost = 2 };
@@ -225,8 +225,8 @@ struct NodeReport {
     std::string detail;       ///< why it is lost, for people
 
     bool operator==(const NodeReport&) const = default;
-    MSGPACK_DEFINE_MAP(node_id, incarnation, state, hostname, software, silent_ms, devices, models, actors, is_draining,
-                       detail)
+    SDFLEET_WIRE_MAP(node_id, incarnation, state, hostname, software, silent_ms, devices, models, actors, is_draining,
+                     detail)
 };
 
 struct ModelReport {
@@ -236,7 +236,7 @@ struct ModelReport {
     std::uint32_t actors_ready = 0;
 
     bool operator==(const ModelReport&) const = default;
-    MSGPACK_DEFINE_MAP(name, fingerprints, nodes, actors_ready)
+    SDFLEET_WIRE_MAP(name, fingerprints, nodes, actors_ready)
 };
 
 // ---------------------------------------------------------------- joining and leaving
@@ -265,8 +265,8 @@ struct AgentHello {
     std::vector<AttemptReport> attempts;
 
     bool operator==(const AgentHello&) const = default;
-    MSGPACK_DEFINE_MAP(protocol_min, protocol_max, software, channel, node_id, incarnation, hostname, pid, devices,
-                       models, actors, attempts)
+    SDFLEET_WIRE_MAP(protocol_min, protocol_max, software, channel, node_id, incarnation, hostname, pid, devices,
+                     models, actors, attempts)
 };
 
 struct ClientHello {
@@ -276,7 +276,7 @@ struct ClientHello {
     std::string software;
 
     bool operator==(const ClientHello&) const = default;
-    MSGPACK_DEFINE_MAP(protocol_min, protocol_max, software)
+    SDFLEET_WIRE_MAP(protocol_min, protocol_max, software)
 };
 
 /// An actor process to the agent that spawned it, once it can take work.
@@ -289,7 +289,7 @@ struct ActorHello {
     std::uint64_t pid = 0;
 
     bool operator==(const ActorHello&) const = default;
-    MSGPACK_DEFINE_MAP(protocol_min, protocol_max, software, slot, pid)
+    SDFLEET_WIRE_MAP(protocol_min, protocol_max, software, slot, pid)
 };
 
 struct Welcome {
@@ -301,7 +301,7 @@ struct Welcome {
     std::uint32_t lease_ms = 0; ///< an agent not acknowledged for this long must stop its work
 
     bool operator==(const Welcome&) const = default;
-    MSGPACK_DEFINE_MAP(protocol_version, software, epoch, heartbeat_interval_ms, lease_ms)
+    SDFLEET_WIRE_MAP(protocol_version, software, epoch, heartbeat_interval_ms, lease_ms)
 };
 
 enum class RefusalReason : std::uint8_t {
@@ -326,7 +326,7 @@ struct Refused {
     std::uint16_t protocol_max = protocol_version_max;
 
     bool operator==(const Refused&) const = default;
-    MSGPACK_DEFINE_MAP(reason, message, protocol_min, protocol_max)
+    SDFLEET_WIRE_MAP(reason, message, protocol_min, protocol_max)
 };
 
 /// The sender leaves in good order: its work may be given to others at once. From an agent to an actor: stop.
@@ -335,7 +335,7 @@ struct Goodbye {
     std::string message; ///< why, for people
 
     bool operator==(const Goodbye&) const = default;
-    MSGPACK_DEFINE_MAP(message)
+    SDFLEET_WIRE_MAP(message)
 };
 
 // ---------------------------------------------------------------- staying alive
@@ -347,7 +347,7 @@ struct Heartbeat {
     std::vector<ActorState> actors;  ///< of an agent: all of them, so that a lost ActorUpdate does no lasting harm
 
     bool operator==(const Heartbeat&) const = default;
-    MSGPACK_DEFINE_MAP(sequence, attempts, actors)
+    SDFLEET_WIRE_MAP(sequence, attempts, actors)
 };
 
 struct HeartbeatAck {
@@ -356,7 +356,7 @@ struct HeartbeatAck {
     std::uint32_t lease_ms = 0;
 
     bool operator==(const HeartbeatAck&) const = default;
-    MSGPACK_DEFINE_MAP(sequence, lease_ms)
+    SDFLEET_WIRE_MAP(sequence, lease_ms)
 };
 
 struct ActorUpdate {
@@ -364,7 +364,7 @@ struct ActorUpdate {
     ActorState actor;
 
     bool operator==(const ActorUpdate&) const = default;
-    MSGPACK_DEFINE_MAP(actor)
+    SDFLEET_WIRE_MAP(actor)
 };
 
 // ---------------------------------------------------------------- work
@@ -380,7 +380,7 @@ struct Assign {
     ItemSpec item;
 
     bool operator==(const Assign&) const = default;
-    MSGPACK_DEFINE_MAP(attempt_id, job_id, index, slot, model, parameters, item)
+    SDFLEET_WIRE_MAP(attempt_id, job_id, index, slot, model, parameters, item)
 };
 
 struct Accepted {
@@ -388,7 +388,7 @@ struct Accepted {
     AttemptId attempt_id;
 
     bool operator==(const Accepted&) const = default;
-    MSGPACK_DEFINE_MAP(attempt_id)
+    SDFLEET_WIRE_MAP(attempt_id)
 };
 
 struct Started {
@@ -396,7 +396,7 @@ struct Started {
     AttemptId attempt_id;
 
     bool operator==(const Started&) const = default;
-    MSGPACK_DEFINE_MAP(attempt_id)
+    SDFLEET_WIRE_MAP(attempt_id)
 };
 
 struct StepProgress {
@@ -406,7 +406,7 @@ struct StepProgress {
     std::uint32_t steps = 0;
 
     bool operator==(const StepProgress&) const = default;
-    MSGPACK_DEFINE_MAP(attempt_id, step, steps)
+    SDFLEET_WIRE_MAP(attempt_id, step, steps)
 };
 
 /// Followed by one raw frame, the artifact.
@@ -420,7 +420,7 @@ struct ItemDone {
     std::uint64_t elapsed_ms = 0;
 
     bool operator==(const ItemDone&) const = default;
-    MSGPACK_DEFINE_MAP(attempt_id, job_id, index, media_type, sha256, elapsed_ms)
+    SDFLEET_WIRE_MAP(attempt_id, job_id, index, media_type, sha256, elapsed_ms)
 };
 
 struct ItemFailed {
@@ -432,7 +432,7 @@ struct ItemFailed {
     std::string message;
 
     bool operator==(const ItemFailed&) const = default;
-    MSGPACK_DEFINE_MAP(attempt_id, job_id, index, reason, message)
+    SDFLEET_WIRE_MAP(attempt_id, job_id, index, reason, message)
 };
 
 enum class Verdict : std::uint8_t {
@@ -451,7 +451,7 @@ struct ResultAck {
     Verdict verdict = Verdict::accepted;
 
     bool operator==(const ResultAck&) const = default;
-    MSGPACK_DEFINE_MAP(attempt_id, verdict)
+    SDFLEET_WIRE_MAP(attempt_id, verdict)
 };
 
 struct CancelAttempt {
@@ -459,7 +459,7 @@ struct CancelAttempt {
     AttemptId attempt_id;
 
     bool operator==(const CancelAttempt&) const = default;
-    MSGPACK_DEFINE_MAP(attempt_id)
+    SDFLEET_WIRE_MAP(attempt_id)
 };
 
 // ---------------------------------------------------------------- clients
@@ -470,7 +470,7 @@ struct Submit {
     JobSpec spec;
 
     bool operator==(const Submit&) const = default;
-    MSGPACK_DEFINE_MAP(job_id, spec)
+    SDFLEET_WIRE_MAP(job_id, spec)
 };
 
 /// The job is on disk.
@@ -480,7 +480,7 @@ struct Submitted {
     bool already_known = false; ///< same id, same content: this is the answer to a repeated submit
 
     bool operator==(const Submitted&) const = default;
-    MSGPACK_DEFINE_MAP(job, already_known)
+    SDFLEET_WIRE_MAP(job, already_known)
 };
 
 /// Answered at once when an item changed after `after_change`, else when one does, else after `wait_ms`.
@@ -492,7 +492,7 @@ struct WatchJob {
     std::uint32_t wait_ms = 0;
 
     bool operator==(const WatchJob&) const = default;
-    MSGPACK_DEFINE_MAP(job_id, after_change, max_items, wait_ms)
+    SDFLEET_WIRE_MAP(job_id, after_change, max_items, wait_ms)
 };
 
 struct JobChanges {
@@ -504,7 +504,7 @@ struct JobChanges {
     std::vector<ActorReport> actors; ///< those that work for this job
 
     bool operator==(const JobChanges&) const = default;
-    MSGPACK_DEFINE_MAP(job, items, last_change, more, actors)
+    SDFLEET_WIRE_MAP(job, items, last_change, more, actors)
 };
 
 struct GetJob {
@@ -514,7 +514,7 @@ struct GetJob {
     std::uint32_t max_items = 256;
 
     bool operator==(const GetJob&) const = default;
-    MSGPACK_DEFINE_MAP(job_id, first_index, max_items)
+    SDFLEET_WIRE_MAP(job_id, first_index, max_items)
 };
 
 struct JobDetail {
@@ -527,7 +527,7 @@ struct JobDetail {
     std::vector<ItemReport> reports; ///< as many
 
     bool operator==(const JobDetail&) const = default;
-    MSGPACK_DEFINE_MAP(job, split, parameters, first_index, specs, reports)
+    SDFLEET_WIRE_MAP(job, split, parameters, first_index, specs, reports)
 };
 
 struct ListJobs {
@@ -535,7 +535,7 @@ struct ListJobs {
     std::uint32_t max_jobs = 100;
 
     bool operator==(const ListJobs&) const = default;
-    MSGPACK_DEFINE_MAP(max_jobs)
+    SDFLEET_WIRE_MAP(max_jobs)
 };
 
 struct JobList {
@@ -544,7 +544,7 @@ struct JobList {
     std::uint32_t total = 0;
 
     bool operator==(const JobList&) const = default;
-    MSGPACK_DEFINE_MAP(jobs, total)
+    SDFLEET_WIRE_MAP(jobs, total)
 };
 
 struct ListNodes {
@@ -552,7 +552,7 @@ struct ListNodes {
     bool include_lost = true;
 
     bool operator==(const ListNodes&) const = default;
-    MSGPACK_DEFINE_MAP(include_lost)
+    SDFLEET_WIRE_MAP(include_lost)
 };
 
 struct NodeList {
@@ -560,7 +560,7 @@ struct NodeList {
     std::vector<NodeReport> nodes;
 
     bool operator==(const NodeList&) const = default;
-    MSGPACK_DEFINE_MAP(nodes)
+    SDFLEET_WIRE_MAP(nodes)
 };
 
 struct ListModels {
@@ -568,7 +568,7 @@ struct ListModels {
     bool only_ready = false; ///< leave out models without a ready actor
 
     bool operator==(const ListModels&) const = default;
-    MSGPACK_DEFINE_MAP(only_ready)
+    SDFLEET_WIRE_MAP(only_ready)
 };
 
 struct ModelList {
@@ -576,7 +576,7 @@ struct ModelList {
     std::vector<ModelReport> models;
 
     bool operator==(const ModelList&) const = default;
-    MSGPACK_DEFINE_MAP(models)
+    SDFLEET_WIRE_MAP(models)
 };
 
 struct CancelJob {
@@ -584,7 +584,7 @@ struct CancelJob {
     JobId job_id;
 
     bool operator==(const CancelJob&) const = default;
-    MSGPACK_DEFINE_MAP(job_id)
+    SDFLEET_WIRE_MAP(job_id)
 };
 
 /// The cancellation is on disk; items that run stop between two steps. A job already over is answered as it is.
@@ -593,7 +593,7 @@ struct JobCancelled {
     JobSummary job;
 
     bool operator==(const JobCancelled&) const = default;
-    MSGPACK_DEFINE_MAP(job)
+    SDFLEET_WIRE_MAP(job)
 };
 
 struct FetchArtifact {
@@ -601,7 +601,7 @@ struct FetchArtifact {
     std::string sha256;
 
     bool operator==(const FetchArtifact&) const = default;
-    MSGPACK_DEFINE_MAP(sha256)
+    SDFLEET_WIRE_MAP(sha256)
 };
 
 /// Followed by one raw frame, the artifact.
@@ -610,7 +610,7 @@ struct Artifact {
     std::string sha256;
 
     bool operator==(const Artifact&) const = default;
-    MSGPACK_DEFINE_MAP(sha256)
+    SDFLEET_WIRE_MAP(sha256)
 };
 
 enum class RequestError : std::uint8_t {
@@ -636,7 +636,7 @@ struct RequestFailed {
     std::uint32_t retry_after_ms = 0; ///< 0 = trying again will not help
 
     bool operator==(const RequestFailed&) const = default;
-    MSGPACK_DEFINE_MAP(error, message, retry_after_ms)
+    SDFLEET_WIRE_MAP(error, message, retry_after_ms)
 };
 
 /// From now on the node's actors get no new work and finish what they have; with `drain` false they get work again.
@@ -646,7 +646,7 @@ struct DrainNode {
     bool drain = true;
 
     bool operator==(const DrainNode&) const = default;
-    MSGPACK_DEFINE_MAP(node_id, drain)
+    SDFLEET_WIRE_MAP(node_id, drain)
 };
 
 /// An operator declares the node dead: its work goes to others at once, and its agent, should it still run, must stop.
@@ -655,7 +655,7 @@ struct FenceNode {
     NodeId node_id;
 
     bool operator==(const FenceNode&) const = default;
-    MSGPACK_DEFINE_MAP(node_id)
+    SDFLEET_WIRE_MAP(node_id)
 };
 
 /// The change is on disk.
@@ -664,7 +664,7 @@ struct NodeChanged {
     NodeReport node;
 
     bool operator==(const NodeChanged&) const = default;
-    MSGPACK_DEFINE_MAP(node)
+    SDFLEET_WIRE_MAP(node)
 };
 
 struct GetStatus {
@@ -672,7 +672,7 @@ struct GetStatus {
     std::uint32_t max_faults = 20;
 
     bool operator==(const GetStatus&) const = default;
-    MSGPACK_DEFINE_MAP(max_faults)
+    SDFLEET_WIRE_MAP(max_faults)
 };
 
 /// Something went wrong and was dealt with.
@@ -681,7 +681,7 @@ struct FaultReport {
     std::string text;         ///< for people
 
     bool operator==(const FaultReport&) const = default;
-    MSGPACK_DEFINE_MAP(age_ms, text)
+    SDFLEET_WIRE_MAP(age_ms, text)
 };
 
 /// How many values were at most `upper_us`, and above the bucket before.
@@ -690,7 +690,7 @@ struct HistogramBucket {
     std::uint64_t count = 0;
 
     bool operator==(const HistogramBucket&) const = default;
-    MSGPACK_DEFINE_MAP(upper_us, count)
+    SDFLEET_WIRE_MAP(upper_us, count)
 };
 
 /// The whole fleet in numbers. Those called a total count from the coordinator's start.
@@ -730,12 +730,12 @@ struct Status {
     std::vector<FaultReport> faults;       ///< newest first
 
     bool operator==(const Status&) const = default;
-    MSGPACK_DEFINE_MAP(software, epoch, uptime_ms, is_braking, storage_fault, nodes_alive, nodes_suspect, nodes_lost,
-                       nodes_draining, actors_busy, actors_idle, actors_starting, actors_failed, jobs_unfinished,
-                       jobs_kept, items_queued, items_in_flight, items_done_total, items_failed_total,
-                       items_cancelled_total, steps_total, assigns_total, retries_total, taken_back_total,
-                       speculated_total, stale_results_total, corrupt_results_total, misdirected_total,
-                       nodes_lost_total, bytes_stored, dispatch, faults)
+    SDFLEET_WIRE_MAP(software, epoch, uptime_ms, is_braking, storage_fault, nodes_alive, nodes_suspect, nodes_lost,
+                     nodes_draining, actors_busy, actors_idle, actors_starting, actors_failed, jobs_unfinished,
+                     jobs_kept, items_queued, items_in_flight, items_done_total, items_failed_total,
+                     items_cancelled_total, steps_total, assigns_total, retries_total, taken_back_total,
+                     speculated_total, stale_results_total, corrupt_results_total, misdirected_total, nodes_lost_total,
+                     bytes_stored, dispatch, faults)
 };
 
 using Message =

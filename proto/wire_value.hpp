@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How values that are not plain structs travel in msgpack: strong types as what they wrap, enumerations as checked
-// numbers. The structs themselves use MSGPACK_DEFINE_MAP (messages.hpp).
+// numbers. The structs themselves use SDFLEET_WIRE_MAP (wire_map.hpp).
 #pragma once
 
 #include <compare>

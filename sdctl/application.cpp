@@ -32,6 +32,7 @@ int run_application(int argc, const char* const* argv)
     add_nodes_command(app, program);
     add_models_command(app, program);
     add_keys_command(app, program);
+    add_bench_command(app, program);
 
     catch_interrupts();
     return base::parse_and_run(app, argc, argv, [&program] { return program.chosen(); });

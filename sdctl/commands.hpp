@@ -16,5 +16,6 @@ void add_cancel_command(CLI::App& app, Program& program);
 void add_nodes_command(CLI::App& app, Program& program);
 void add_models_command(CLI::App& app, Program& program);
 void add_keys_command(CLI::App& app, Program& program);
+void add_bench_command(CLI::App& app, Program& program);
 
 } // namespace sdfleet::sdctl

@@ -126,6 +126,10 @@ base::Result<LocalFleet> LocalFleet::start(const LocalFleetOptions& options)
         agent_arguments.insert(agent_arguments.end(),
                                {"--model", options.model->name + "=" + options.model->folder.string()});
     }
+    if (!options.actor_program.empty()) {
+        agent_arguments.insert(agent_arguments.end(),
+                               {"--actor-bin", std::filesystem::absolute(options.actor_program).string()});
+    }
     auto started =
         impl->start("coordinator", {"--data-dir", (impl->folder.path() / "data").string(), "--listen", impl->endpoint});
     if (started) {
@@ -141,6 +145,11 @@ LocalFleet::LocalFleet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LocalFleet::LocalFleet(LocalFleet&&) noexcept = default;
 LocalFleet& LocalFleet::operator=(LocalFleet&&) noexcept = default;
 LocalFleet::~LocalFleet() = default;
+
+const std::string& LocalFleet::endpoint() const
+{
+    return impl_->endpoint;
+}
 
 base::Result<client::Client> LocalFleet::connect()
 {

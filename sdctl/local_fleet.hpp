@@ -5,6 +5,7 @@
 #include "client/client.hpp"
 #include "sdctl/local_model.hpp"
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@ struct LocalFleetOptions {
     int actors = 1;
     std::optional<LocalModel> model; ///< none: the fleet can only echo
     bool shows_logs = false;         ///< the daemons log to our stderr, in detail, instead of silently into the folder
+    std::filesystem::path actor_program{}; ///< empty: the agent's own choice
 };
 
 /// A coordinator and an agent with its actors, all on this machine, for one command. They listen on private sockets in a
@@ -28,6 +30,9 @@ public:
     LocalFleet(LocalFleet&&) noexcept;
     LocalFleet& operator=(LocalFleet&&) noexcept;
     ~LocalFleet();
+
+    /// Where the fleet's coordinator listens.
+    const std::string& endpoint() const;
 
     /// A connection to the fleet's coordinator. Fails as soon as a daemon ends.
     base::Result<client::Client> connect();

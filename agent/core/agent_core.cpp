@@ -44,10 +44,7 @@ std::optional<Milliseconds> AgentCore::next_deadline() const
     if (stopping_) {
         return stopping_->is_over ? std::nullopt : std::optional(std::min(stopping_->kill_at, stopping_->give_up_at));
     }
-    auto deadline = link_.next_deadline();
-    for (const auto& slot : slots_) {
-        deadline = earlier(deadline, slot.next_deadline());
-    }
+    auto deadline = earlier(link_.next_deadline(), slots_due_at_ ? slots_due_at_ : slots_deadline());
     if (link_.is_bulk_open()) {
         deadline = earlier(deadline, results_.ack_deadline());
     }
@@ -70,17 +67,17 @@ void AgentCore::on(const LinkWritable& event, Milliseconds now)
 
 void AgentCore::on(const FromActor& event, Milliseconds now)
 {
-    slots_.at(event.launch.slot.value).on_packet(event, now, out_);
+    touch(event.launch.slot).on_packet(event, now, out_);
 }
 
 void AgentCore::on(const ActorSpawned& event, Milliseconds)
 {
-    slots_.at(event.launch.slot.value).on_spawned(event, out_);
+    touch(event.launch.slot).on_spawned(event, out_);
 }
 
 void AgentCore::on(const ActorExited& event, Milliseconds now)
 {
-    slots_.at(event.launch.slot.value).on_exited(event, now, out_);
+    touch(event.launch.slot).on_exited(event, now, out_);
 }
 
 void AgentCore::on(const Tick&, Milliseconds) {}
@@ -129,6 +126,7 @@ void AgentCore::said(const proto::Refused& refused, const FromCoordinator&, Mill
         return;
     case proto::RefusalReason::protocol_version:
     case proto::RefusalReason::superseded:
+    case proto::RefusalReason::fenced:
     case proto::RefusalReason::invalid_hello:
         begin_stop({1, "the coordinator at " + settings_.coordinator + " refused this agent: " + refused.message}, "",
                    now);
@@ -153,7 +151,7 @@ void AgentCore::said(const proto::Assign& assign, const FromCoordinator&, Millis
         out_.finished.push_back(
             failed(assign, proto::FailureReason::overloaded, "too many results of this node wait for the coordinator"));
     } else {
-        slots_[assign.slot.value].assign(assign, out_);
+        touch(assign.slot).assign(assign, out_);
     }
 }
 
@@ -161,6 +159,7 @@ void AgentCore::said(const proto::CancelAttempt& cancel, const FromCoordinator&,
 {
     if (auto* slot = slot_with(cancel.attempt_id)) {
         slot->cancel(cancel.attempt_id, now, out_);
+        slots_due_at_.reset();
     } else {
         out_.log(LogLevel::debug, "asked to cancel " + text_of(cancel.attempt_id) + ", which is not in hand");
     }
@@ -188,9 +187,7 @@ void AgentCore::advance(Milliseconds now)
         advance_stop(now);
         return;
     }
-    for (auto& slot : slots_) {
-        slot.on_tick(now, out_);
-    }
+    advance_slots(now);
     if (out_.stop) {
         const auto exit = *out_.stop;
         begin_stop(exit, exit.reason, now);
@@ -198,6 +195,36 @@ void AgentCore::advance(Milliseconds now)
         return;
     }
     talk_to_coordinator(now);
+}
+
+void AgentCore::advance_slots(Milliseconds now)
+{
+    const auto touched = std::exchange(touched_, std::nullopt);
+    if (!slots_due_at_ || now >= *slots_due_at_) {
+        for (auto& slot : slots_) {
+            slot.on_tick(now, out_);
+        }
+        slots_due_at_ = slots_deadline();
+    } else if (touched) {
+        auto& slot = slots_.at(touched->value);
+        slot.on_tick(now, out_);
+        slots_due_at_ = earlier(slots_due_at_, slot.next_deadline());
+    }
+}
+
+std::optional<Milliseconds> AgentCore::slots_deadline() const
+{
+    std::optional<Milliseconds> deadline;
+    for (const auto& slot : slots_) {
+        deadline = earlier(deadline, slot.next_deadline());
+    }
+    return deadline;
+}
+
+ActorSlot& AgentCore::touch(proto::Slot slot)
+{
+    touched_ = slot;
+    return slots_.at(slot.value);
 }
 
 void AgentCore::talk_to_coordinator(Milliseconds now)
@@ -262,6 +289,7 @@ void AgentCore::log_silence(Milliseconds now)
 
 void AgentCore::fence(Milliseconds now)
 {
+    slots_due_at_.reset();
     for (auto& slot : slots_) {
         slot.fence(now, out_);
     }

@@ -55,6 +55,9 @@ private:
     void said(const Other& other, const FromCoordinator& event, Milliseconds now);
 
     void advance(Milliseconds now);
+    void advance_slots(Milliseconds now);
+    std::optional<Milliseconds> slots_deadline() const;
+    ActorSlot& touch(proto::Slot slot);
     void talk_to_coordinator(Milliseconds now);
     void advance_stop(Milliseconds now);
     void begin_stop(Exit exit, const std::string& goodbye, Milliseconds now);
@@ -70,6 +73,10 @@ private:
     ResultBox results_;
     std::vector<ActorSlot> slots_; ///< by slot number
     Outbox out_;                   ///< of the step under way
+    /// No slot but the one that was touched in this step has anything to do before then; nothing = look at all. So an
+    /// event costs the same however many actors there are.
+    std::optional<Milliseconds> slots_due_at_;
+    std::optional<proto::Slot> touched_;
     bool is_started_ = false;
     std::uint64_t epoch_ = 0;          ///< of the coordinator that welcomed us last; 0 = none did yet
     Milliseconds log_silence_at_{};    ///< when to say (again) that the coordinator does not answer

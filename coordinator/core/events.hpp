@@ -74,11 +74,6 @@ struct ArtifactNotLoaded {
 /// The deadline that next_deadline() named has come.
 struct Tick {};
 
-/// What the disk held at the start, oldest job first: the first event of a core's life.
-struct Restored {
-    std::vector<RestoredJob> jobs;
-};
-
 using Event = std::variant<Restored, PacketReceived, PeerUnreachable, StoreCommitted, StoreFailed, ArtifactSaved,
                            ArtifactNotSaved, ArtifactLoaded, ArtifactNotLoaded, Tick>;
 

@@ -50,12 +50,27 @@ struct ForgetJob {
     proto::JobId job_id;
 };
 
-using StoreOperation = std::variant<InsertJob, SettleItems, MarkJobCancelled, ForgetJob>;
+/// What an operator decided about a node; replaces what was decided before.
+struct SetNodePolicy {
+    proto::NodeId node_id;
+    bool is_draining = false;
+    proto::Incarnation fenced; ///< starts of its agent up to this one are dead; 0 when none was fenced
+
+    bool operator==(const SetNodePolicy&) const = default;
+};
+
+using StoreOperation = std::variant<InsertJob, SettleItems, MarkJobCancelled, ForgetJob, SetNodePolicy>;
 
 struct RestoredJob {
     InsertJob job;
     bool is_cancelled = false;
     std::vector<ItemOutcome> outcomes;
+};
+
+/// What the disk held at the start, oldest job first: the first event of a core's life.
+struct Restored {
+    std::vector<RestoredJob> jobs;
+    std::vector<SetNodePolicy> nodes;
 };
 
 } // namespace sdfleet::coordinator

@@ -76,7 +76,9 @@ struct Database::Impl {
     void execute(const SettleItems& operation);
     void execute(const MarkJobCancelled& operation);
     void execute(const ForgetJob& operation);
+    void execute(const SetNodePolicy& operation);
 
+    std::vector<SetNodePolicy> load_nodes();
     std::map<std::string, std::vector<proto::ActorId>> load_ranks();
     std::map<std::string, std::vector<ItemOutcome>> load_outcomes();
 
@@ -106,7 +108,12 @@ base::Result<Database> Database::open(const std::filesystem::path& path)
             write_meta(sqlite, "cluster", make_cluster_id());
             write_meta(sqlite, "epoch", "0");
         }
-        const int version = std::stoi(read_meta(sqlite, "schema_version").value_or("0"));
+        int version = std::stoi(read_meta(sqlite, "schema_version").value_or("0"));
+        if (version == 1) {
+            sqlite.exec(migrate_from_1);
+            version = schema_version;
+            write_meta(sqlite, "schema_version", std::to_string(version));
+        }
         if (version != schema_version) {
             return base::fail(base::ExitCode::failed, path.string() + " has schema version " + std::to_string(version) +
                                                           ", this release reads version " +
@@ -216,6 +223,27 @@ void Database::Impl::execute(const ForgetJob& operation)
     }
 }
 
+void Database::Impl::execute(const SetNodePolicy& operation)
+{
+    SQLite::Statement statement(sqlite, "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?)");
+    statement.bind(1, operation.node_id.value);
+    statement.bind(2, operation.is_draining ? 1 : 0);
+    statement.bind(3, to_sql(operation.fenced.value));
+    statement.exec();
+}
+
+std::vector<SetNodePolicy> Database::Impl::load_nodes()
+{
+    std::vector<SetNodePolicy> nodes;
+    SQLite::Statement query(sqlite, "SELECT id, is_draining, fenced FROM nodes");
+    while (query.executeStep()) {
+        nodes.push_back({{query.getColumn(0).getString()},
+                         query.getColumn(1).getInt() != 0,
+                         {to_unsigned(query.getColumn(2))}});
+    }
+    return nodes;
+}
+
 std::map<std::string, std::vector<proto::ActorId>> Database::Impl::load_ranks()
 {
     std::map<std::string, std::vector<proto::ActorId>> ranks;
@@ -248,7 +276,7 @@ std::map<std::string, std::vector<ItemOutcome>> Database::Impl::load_outcomes()
     return outcomes;
 }
 
-base::Result<std::vector<RestoredJob>> Database::load()
+base::Result<Restored> Database::load()
 {
     try {
         auto ranks = impl_->load_ranks();
@@ -272,7 +300,7 @@ base::Result<std::vector<RestoredJob>> Database::load()
                             query.getColumn(2).getInt() != 0,
                             std::move(outcomes[id])});
         }
-        return jobs;
+        return Restored{std::move(jobs), impl_->load_nodes()};
     } catch (const std::exception& error) {
         return base::fail(base::ExitCode::failed, std::string("cannot read the store: ") + error.what());
     }

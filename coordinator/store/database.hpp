@@ -30,8 +30,8 @@ public:
     /// Grows by one with each call of open().
     std::uint64_t epoch() const;
 
-    /// All jobs, oldest first.
-    base::Result<std::vector<RestoredJob>> load();
+    /// All jobs, oldest first, and what was decided about nodes.
+    base::Result<Restored> load();
 
     /// All of them on disk when it succeeds, none of them when it fails.
     base::Result<void> commit(std::span<const StoreOperation> operations);

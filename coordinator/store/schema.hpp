@@ -4,7 +4,7 @@
 namespace sdfleet::coordinator {
 
 /// Of the tables below. A release that changes them raises it and says here how the older ones are brought forward.
-constexpr int schema_version = 1;
+constexpr int schema_version = 2;
 
 constexpr const char* create_schema = R"sql(
 CREATE TABLE meta (
@@ -42,6 +42,21 @@ CREATE TABLE outcomes (          -- of items that are done or failed; the others
     elapsed_ms INTEGER NOT NULL,
     error      TEXT NOT NULL,
     PRIMARY KEY (job, item)
+) WITHOUT ROWID;
+
+CREATE TABLE nodes (             -- what operators decided about nodes
+    id          TEXT PRIMARY KEY,
+    is_draining INTEGER NOT NULL,
+    fenced      INTEGER NOT NULL -- the newest incarnation that is declared dead; 0: none
+) WITHOUT ROWID;
+)sql";
+
+/// Brings the tables of version 1 forward.
+constexpr const char* migrate_from_1 = R"sql(
+CREATE TABLE nodes (
+    id          TEXT PRIMARY KEY,
+    is_draining INTEGER NOT NULL,
+    fenced      INTEGER NOT NULL
 ) WITHOUT ROWID;
 )sql";
 

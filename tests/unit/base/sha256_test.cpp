@@ -3,6 +3,12 @@
 
 #include "tests/catch.hpp"
 
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <unistd.h>
+
 namespace base = sdfleet::base;
 
 TEST_CASE("SHA-256 equals the published vectors")
@@ -25,4 +31,17 @@ TEST_CASE("hashing a file that is not there says so")
 
     REQUIRE_FALSE(result);
     REQUIRE(result.error().message.find("/nonexistent/file") != std::string::npos);
+}
+
+TEST_CASE("bytes in memory and the same in a file have the same hash, whatever their length")
+{
+    // The two ways are computed differently: by the processor's instructions, where it has them, and by libsodium.
+    const auto path = std::filesystem::temp_directory_path() / ("sdfleet-sha256-test-" + std::to_string(::getpid()));
+    std::string bytes;
+    for (int length = 0; length <= 200; ++length) {
+        std::ofstream(path, std::ios::binary) << bytes;
+        REQUIRE(base::sha256_hex(bytes) == base::sha256_hex_of_file(path));
+        bytes += static_cast<char>(length * 37);
+    }
+    std::filesystem::remove(path);
 }

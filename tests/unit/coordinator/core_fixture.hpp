@@ -50,7 +50,7 @@ public:
                    std::uint64_t epoch = 1)
         : core({{"cluster"}, epoch, "test"}, options, limits), options_(options), limits_(limits), epoch_(epoch)
     {
-        feed(Restored{std::move(jobs)});
+        feed(Restored{std::move(jobs), {}});
     }
 
     Core core;
@@ -205,7 +205,7 @@ public:
         core = Core({{"cluster"}, ++epoch_, "test"}, options_, limits_);
         unanswered.clear();
         inbox.clear();
-        feed(Restored{jobs_on_disk()});
+        feed(Restored{jobs_on_disk(), {}});
     }
 
     std::vector<RestoredJob> jobs_on_disk() const

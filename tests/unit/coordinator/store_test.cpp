@@ -63,19 +63,19 @@ TEST_CASE("what was committed is there when the store is opened again")
             sample_job("j1"), sample_job("j2"), SettleItems{{"j1"}, {sample_outcome(1)}}, MarkJobCancelled{{"j2"}}}));
     }
     auto database = Database::open(path);
-    const auto jobs = database->load();
+    const auto restored = database->load();
 
-    REQUIRE(jobs);
+    REQUIRE(restored);
     REQUIRE(database->cluster() == cluster);
-    REQUIRE(jobs->size() == 2);
-    const auto& first = jobs->at(0);
+    REQUIRE(restored->jobs.size() == 2);
+    const auto& first = restored->jobs.at(0);
     REQUIRE(first.job.job_id.value == "j1");
     REQUIRE(*first.job.spec == *sample_job("j1").spec);
     REQUIRE(first.job.ranks == sample_job("j1").ranks);
     REQUIRE(first.job.created_unix_ms == 1'700'000'000'000);
     REQUIRE_FALSE(first.is_cancelled);
     REQUIRE(first.outcomes == std::vector<ItemOutcome>{sample_outcome(1)});
-    REQUIRE(jobs->at(1).is_cancelled);
+    REQUIRE(restored->jobs.at(1).is_cancelled);
 }
 
 TEST_CASE("each start of a coordinator has a higher epoch")
@@ -91,10 +91,10 @@ TEST_CASE("a group of operations is committed whole or not at all")
     auto database = Database::open(folder.path / "d");
 
     REQUIRE_FALSE(database->commit(std::vector<StoreOperation>{sample_job("j1"), sample_job("j1")}));
-    REQUIRE(database->load()->empty());
+    REQUIRE(database->load()->jobs.empty());
     REQUIRE(database->commit(std::vector<StoreOperation>{sample_job("j1")}));
 
-    REQUIRE(database->load()->size() == 1);
+    REQUIRE(database->load()->jobs.size() == 1);
 }
 
 TEST_CASE("a forgotten job leaves nothing behind")
@@ -104,7 +104,7 @@ TEST_CASE("a forgotten job leaves nothing behind")
     REQUIRE(database->commit(std::vector<StoreOperation>{
         sample_job("j"), SettleItems{{"j"}, {sample_outcome(0), sample_outcome(1)}}, ForgetJob{{"j"}}}));
     REQUIRE(database->commit(std::vector<StoreOperation>{sample_job("j")}));
-    REQUIRE(database->load()->at(0).outcomes.empty());
+    REQUIRE(database->load()->jobs.at(0).outcomes.empty());
 }
 
 TEST_CASE("a store of a newer release is refused, and not touched")
@@ -118,7 +118,7 @@ TEST_CASE("a store of a newer release is refused, and not touched")
 
     REQUIRE_FALSE(database);
     REQUIRE(database.error().message.find("schema version 99") != std::string::npos);
-    execute_sql(path, "UPDATE meta SET value = '1' WHERE key = 'schema_version'");
+    execute_sql(path, "UPDATE meta SET value = '2' WHERE key = 'schema_version'");
     REQUIRE(Database::open(path)->epoch() == 2);
 }
 
@@ -172,7 +172,7 @@ TEST_CASE("the commit thread answers each operation in order, and one bad one do
     REQUIRE(std::get<StoreCommitted>(events[0]).ticket.value == 1);
     REQUIRE(std::get<StoreFailed>(events[1]).ticket.value == 2);
     REQUIRE(std::get<StoreCommitted>(events[2]).ticket.value == 3);
-    REQUIRE(Database::open(folder.path / "d")->load()->size() == 2);
+    REQUIRE(Database::open(folder.path / "d")->load()->jobs.size() == 2);
 }
 
 TEST_CASE("an artifact comes back as it was saved, and is checked on both ways")
