@@ -24,8 +24,8 @@ struct Attempt {
     AttemptStage stage = AttemptStage::assigned;
     Milliseconds assigned_at;
     Milliseconds moved_at;                     ///< last sign of progress, or when its turn came
+    Milliseconds started_at;                   ///< when it began to run
     std::optional<Milliseconds> missing_since; ///< absent from its node's heartbeats since then
-    bool is_taken_back = false;                ///< asked back for an idle actor
 };
 
 /// How an attempt ended badly.

@@ -61,28 +61,37 @@ Attempt* Core::find_attempt(proto::AttemptId id, const Node& node)
     return found != attempts_.end() && found->second.actor.node_id == node.id ? &found->second : nullptr;
 }
 
-void Core::assign(Node& node, Actor& actor, Job& job, std::uint32_t index)
+Attempt& Core::begin_attempt(Node& node, Actor& actor, Job& job, std::uint32_t index)
 {
     const proto::AttemptId id{(identity_.epoch << epoch_shift) | ++last_attempt_};
     const proto::ActorId actor_id{node.id, actor.state.slot};
-    jobs_.dequeue(job, index);
-    Item& item = job.edit(index);
-    item.attempt = id;
-    item.actor = actor_id;
-    item.step = 0;
-    item.steps = 0;
-    job.set_state(index, proto::ItemState::assigned);
-    changed(job);
-    const auto& attempt =
+    Attempt& attempt =
         attempts_
-            .try_emplace(id, Attempt{id, {job.id(), {index}}, actor_id, AttemptStage::assigned, now_, now_, {}, false})
+            .try_emplace(id, Attempt{id, {job.id(), {index}}, actor_id, AttemptStage::assigned, now_, now_, now_, {}})
             .first->second;
     actor.in_flight.push_back(id);
+    actor.model = job.spec().model;
+    note_room(node, actor);
     set_timer(attempt);
     send(
         node.control,
         proto::Assign{
             id, job.id(), {index}, actor.state.slot, job.spec().model, job.spec().parameters, job.spec().items[index]});
+    return attempt;
+}
+
+void Core::assign(Node& node, Actor& actor, Job& job, std::uint32_t index)
+{
+    jobs_.dequeue(job, index);
+    jobs_.charge(job, cost_ms(job));
+    const Attempt& attempt = begin_attempt(node, actor, job, index);
+    Item& item = job.edit(index);
+    item.attempt = attempt.id;
+    item.edit_past().actor = attempt.actor;
+    item.step = 0;
+    item.steps = 0;
+    job.set_state(index, proto::ItemState::assigned);
+    changed(job);
 }
 
 /// Lets the agent keep an attempt that the coordinator had forgotten, because of its own restart or because it had given
@@ -101,7 +110,7 @@ bool Core::adopt(Node& node, const proto::AttemptReport& report)
     const proto::ActorId actor_id{node.id, report.slot};
     jobs_.dequeue(*job, report.index.value);
     item->attempt = report.attempt_id;
-    item->actor = actor_id;
+    item->edit_past().actor = actor_id;
     job->set_state(report.index.value, proto::ItemState::assigned);
     changed(*job);
     const auto& attempt = attempts_
@@ -111,27 +120,34 @@ bool Core::adopt(Node& node, const proto::AttemptReport& report)
                                                                       AttemptStage::accepted,
                                                                       now_,
                                                                       now_,
-                                                                      {},
-                                                                      false})
+                                                                      now_,
+                                                                      {}})
                               .first->second;
     actor->second.in_flight.push_back(attempt.id);
+    actor->second.model = job->spec().model;
+    note_room(node, actor->second);
     set_timer(attempt);
     log(LogLevel::info, "item " + proto::to_string(attempt.item) + " goes on at " + proto::to_string(actor_id));
     return true;
 }
 
 /// Every attempt but a staged one has a deadline; a staged one waits behind one that has.
-void Core::set_timer(const Attempt& attempt)
+std::optional<Milliseconds> Core::deadline_of(const Attempt& attempt) const
 {
-    const AttemptTimer key{attempt.id};
+    if (attempt.stage == AttemptStage::assigned) {
+        return attempt.assigned_at + options_.accept_timeout;
+    }
     const Actor* actor = fleet_.find(attempt.actor);
     const bool is_first = actor != nullptr && !actor->in_flight.empty() && actor->in_flight.front() == attempt.id;
-    if (attempt.stage == AttemptStage::assigned) {
-        timers_.set(key, attempt.assigned_at + options_.accept_timeout);
-    } else if (attempt.stage != AttemptStage::accepted || is_first) {
-        timers_.set(key, attempt.moved_at + options_.progress_timeout);
-    } else {
-        timers_.cancel(key);
+    return attempt.stage != AttemptStage::accepted || is_first
+               ? std::optional(attempt.moved_at + options_.progress_timeout)
+               : std::nullopt;
+}
+
+void Core::set_timer(const Attempt& attempt)
+{
+    if (const auto deadline = deadline_of(attempt)) {
+        timers_.set_no_later(AttemptTimer{attempt.id}, *deadline);
     }
 }
 
@@ -140,6 +156,7 @@ void Core::mark_running(Attempt& attempt)
     attempt.moved_at = now_;
     if (attempt.stage != AttemptStage::running) {
         attempt.stage = AttemptStage::running;
+        attempt.started_at = now_;
         const auto [job, item] = jobs_.find(attempt.item);
         ++item->tries;
         job->set_state(attempt.item.index.value, proto::ItemState::running);
@@ -152,26 +169,23 @@ void Core::end_attempt(const Attempt& attempt)
 {
     const auto id = attempt.id;
     timers_.cancel(AttemptTimer{id});
+    taken_back_.erase(id);
     if (Actor* actor = fleet_.find(attempt.actor)) {
         std::erase(actor->in_flight, id);
+        note_room(*fleet_.find(attempt.actor.node_id), *actor);
+        freed_.insert(attempt.actor);
         if (!actor->in_flight.empty()) {
             Attempt& next = attempts_.at(actor->in_flight.front());
             next.moved_at = now_;
             set_timer(next);
         }
-        is_room_made_ = true;
     }
     attempts_.erase(id);
 }
 
 void Core::give_up(Attempt& attempt, std::optional<Failure> failure)
 {
-    if (const Node* node = fleet_.find(attempt.actor.node_id)) {
-        send(node->control, proto::CancelAttempt{attempt.id});
-    }
-    attempt.stage = AttemptStage::cancelling;
-    attempt.moved_at = now_;
-    set_timer(attempt);
+    withdraw(attempt);
     return_item(attempt.item, attempt.actor, failure, attempt.id, std::nullopt);
 }
 
@@ -191,7 +205,7 @@ void Core::return_item(const proto::ItemId& id, const proto::ActorId& actor, con
                        proto::AttemptId attempt, const std::optional<Requester>& reply_to)
 {
     const auto [job, item] = jobs_.find(id);
-    item->attempt = {};
+    Attempt* other = keep_other(*item, attempt);
     item->step = 0;
     if (job->is_cancelled) {
         job->set_state(id.index.value, proto::ItemState::cancelled);
@@ -202,18 +216,24 @@ void Core::return_item(const proto::ItemId& id, const proto::ActorId& actor, con
         ++item->failures;
         const bool is_death =
             failure->reason == proto::FailureReason::actor_died || failure->reason == proto::FailureReason::actor_hung;
-        item->deaths += is_death ? 1 : 0;
-        item->story += (item->story.empty() ? "" : "; ") + proto::to_string(actor) + ": " + to_string(failure->reason) +
-                       (failure->message.empty() ? "" : " (" + failure->message.substr(0, 200) + ")");
+        if (is_death) {
+            ++item->deaths;
+        }
+        auto& story = item->edit_past().story;
+        story += (story.empty() ? "" : "; ") + proto::to_string(actor) + ": " + to_string(failure->reason) +
+                 (failure->message.empty() ? "" : " (" + failure->message.substr(0, 200) + ")");
         const bool is_poison = item->deaths >= options_.deaths_per_item;
-        const bool is_spent = std::max(item->tries, item->failures) >= options_.tries_per_item;
+        const bool is_spent = std::max<std::uint32_t>(item->tries, item->failures) >= options_.tries_per_item;
         if (!is_retryable(failure->reason) || is_poison || is_spent) {
             ItemOutcome outcome{id.index, proto::ItemState::failed, attempt, actor, item->tries, {}, {}, 0, 0, {}};
             outcome.error = !is_retryable(failure->reason)
-                                ? item->story
+                                ? story
                                 : (is_poison ? std::to_string(item->deaths) + " actors died with it: "
                                              : std::to_string(item->failures) + " tries failed: ") +
-                                      item->story;
+                                      story;
+            if (other != nullptr) {
+                withdraw(*other);
+            }
             item->attempt = attempt;
             settle({id.job_id, {std::move(outcome)}, std::nullopt, reply_to});
             return;
@@ -221,11 +241,17 @@ void Core::return_item(const proto::ItemId& id, const proto::ActorId& actor, con
         log(LogLevel::info, "item " + proto::to_string(id) + " is tried again: " + to_string(failure->reason) + " at " +
                                 proto::to_string(actor));
     }
-    ++counters_.retries;
-    job->set_state(id.index.value, proto::ItemState::queued);
     changed(*job);
-    jobs_.enqueue(*job, id.index.value);
-    is_queue_changed_ = true;
+    if (other != nullptr) {
+        item->edit_past().actor = other->actor;
+        job->set_state(id.index.value,
+                       other->stage == AttemptStage::running ? proto::ItemState::running : proto::ItemState::assigned);
+    } else {
+        ++counters_.retries;
+        job->set_state(id.index.value, proto::ItemState::queued);
+        jobs_.enqueue(*job, id.index.value);
+        queue_grew(*job);
+    }
     if (reply_to) {
         send(reply_to->peer, proto::ResultAck{attempt, proto::Verdict::accepted}, reply_to->correlation);
     }
@@ -238,6 +264,11 @@ void Core::on(const AttemptTimer& timer)
         return;
     }
     Attempt& attempt = found->second;
+    const auto deadline = deadline_of(attempt);
+    if (!deadline || *deadline > now_) {
+        set_timer(attempt); // it has moved on since the timer was set
+        return;
+    }
     if (attempt.stage == AttemptStage::cancelling) {
         end_attempt(attempt);
     } else if (attempt.stage == AttemptStage::assigned) {
@@ -279,6 +310,7 @@ void Core::pause(const proto::ActorId& id)
     if (Actor* actor = fleet_.find(id)) {
         actor->paused_until = now_ + options_.actor_pause;
         timers_.set(ActorTimer{id}, actor->paused_until);
+        note_room(*fleet_.find(id.node_id), *actor);
     }
 }
 
@@ -289,7 +321,7 @@ void Core::on(const proto::Accepted& message, Node& node, const From&)
         attempt->stage = AttemptStage::accepted;
         attempt->moved_at = now_;
         set_timer(*attempt);
-        is_room_made_ = true; // it may be taken back for an idle actor from now on
+        newly_staged_.push_back(attempt->id);
     }
 }
 
@@ -362,6 +394,10 @@ void Core::on(const proto::ItemDone& message, Node& node, const From& from)
     }
     const auto& blob = from.packet.blobs.front();
     const auto [job, item] = jobs_.find(item_id);
+    learn_pace(ended.actor, *job, message.elapsed_ms);
+    if (Attempt* other = keep_other(*item, ended.id)) {
+        withdraw(*other);
+    }
     settle({message.job_id,
             {{message.index,
               proto::ItemState::done,
@@ -391,9 +427,10 @@ void Core::on(const proto::ItemFailed& message, Node& node, const From& from)
     const Attempt ended = *attempt;
     const bool was_its_turn =
         ended.stage == AttemptStage::running || node.actors.at(ended.actor.slot).in_flight.front() == ended.id;
+    const bool was_taken_back = taken_back_.contains(ended.id);
     end_attempt(*attempt);
     std::optional<Failure> failure = Failure{message.reason, message.message};
-    const bool was_asked_back = ended.is_taken_back && message.reason == proto::FailureReason::cancelled;
+    const bool was_asked_back = was_taken_back && message.reason == proto::FailureReason::cancelled;
     const bool died_before_its_turn = !was_its_turn && message.reason == proto::FailureReason::actor_died;
     if (was_asked_back || died_before_its_turn) {
         failure.reset();

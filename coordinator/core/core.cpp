@@ -24,7 +24,7 @@ constexpr bool is_from_client = std::is_same_v<Body, proto::Submit> || std::is_s
 } // namespace
 
 Core::Core(Identity identity, Options options, Limits limits)
-    : identity_(std::move(identity)), options_(options), limits_(limits)
+    : identity_(std::move(identity)), options_(options), limits_(limits), open_(limits.in_flight_per_actor)
 {
 }
 
@@ -40,17 +40,27 @@ Effects Core::step(const Event& event, Milliseconds now)
 void Core::finish_step()
 {
     if (is_fleet_changed_) {
+        note_all_room();
         release_pins();
-    }
-    if (is_fleet_changed_ || is_queue_changed_) {
         refresh_servability();
     }
-    if (is_fleet_changed_ || is_queue_changed_ || is_room_made_) {
+    for (const auto& id : std::exchange(grown_jobs_, {})) {
+        if (Job* job = jobs_.find(id)) {
+            refresh_servability(*job);
+        }
+    }
+    if (is_fleet_changed_ || is_queue_changed_ || !freed_.empty() || !newly_staged_.empty()) {
         dispatch();
     }
-    is_fleet_changed_ = is_queue_changed_ = is_room_made_ = false;
+    is_fleet_changed_ = is_queue_changed_ = false;
     for (const auto& id : std::exchange(changed_jobs_, {})) {
-        if (const Job* job = jobs_.find(id)) {
+        if (Job* job = jobs_.find(id)) {
+            if (job->unservable_since && !job->has_queued()) {
+                refresh_servability(*job);
+            }
+            if (job->is_over()) {
+                jobs_.refresh(*job);
+            }
             wake_watchers(*job);
         }
     }
@@ -64,7 +74,7 @@ void Core::on(const Restored& restored)
     timers_.set(PeerTimer{}, now_ + options_.peer_idle);
     is_in_pin_grace_ = true;
     timers_.set(PinTimer{}, now_ + options_.pin_grace);
-    is_queue_changed_ = true;
+    is_fleet_changed_ = true;
 }
 
 void Core::on(const PacketReceived& packet)
@@ -163,9 +173,12 @@ void Core::on(const SettlementTimer& timer)
     write(timer.settlement);
 }
 
-void Core::on(const ActorTimer&)
+void Core::on(const ActorTimer& timer)
 {
-    is_room_made_ = true;
+    if (const Actor* actor = fleet_.find(timer.actor)) {
+        note_room(*fleet_.find(timer.actor.node_id), *actor);
+        freed_.insert(timer.actor);
+    }
 }
 
 void Core::on(const PinTimer&)

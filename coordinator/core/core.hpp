@@ -26,12 +26,14 @@ struct Counters {
     std::uint64_t misdirected = 0;     ///< messages that their sender may not send
     std::uint64_t retries = 0;         ///< items given out again
     std::uint64_t taken_back = 0;      ///< staged items asked back for an idle actor
+    std::uint64_t speculated = 0;      ///< second copies of slow items
 };
 
 /// The coordinator as a pure machine: events and the time in, effects out. Reads no clock, draws no random numbers and
 /// does no I/O, so that every run can be replayed from its events. One thread.
 ///
-/// What it promises: an item is in the hands of at most one counting attempt; each item ends exactly once (done, failed
+/// What it promises: an item is in the hands of one counting attempt, or of two when a slow one is
+/// backed up, and one result is accepted; each item ends exactly once (done, failed
 /// or cancelled), and is told to have ended only after that is on disk; a result is acknowledged as accepted only then;
 /// every wait has a deadline, and every table a bound (Limits).
 class Core {
@@ -56,6 +58,8 @@ private:
         PeerRecord& record;
     };
 
+    std::optional<std::string> find_stale_index() const;
+
     // core.cpp: events and timers
     void on(const Restored& restored);
     void on(const PacketReceived& packet);
@@ -68,6 +72,7 @@ private:
     void on(const UnservableTimer& timer);
     void on(const ActorTimer& timer);
     void on(const PinTimer& timer);
+    void on(const SpeculationTimer& timer);
     void on(const PeerTimer& timer);
     void finish_step();
     void send(const Peer& peer, proto::Message message, std::uint64_t correlation = 0);
@@ -103,9 +108,11 @@ private:
     void on(const proto::ItemFailed& message, Node& node, const From& from);
     Attempt* find_attempt(proto::AttemptId id, const Node& node);
     void answer_stale(proto::AttemptId id, const proto::ItemId& item_id, const From& from);
+    Attempt& begin_attempt(Node& node, Actor& actor, Job& job, std::uint32_t index);
     void assign(Node& node, Actor& actor, Job& job, std::uint32_t index);
     bool adopt(Node& node, const proto::AttemptReport& report);
     void mark_running(Attempt& attempt);
+    std::optional<Milliseconds> deadline_of(const Attempt& attempt) const;
     void set_timer(const Attempt& attempt);
     void end_attempt(const Attempt& attempt);
     void give_up(Attempt& attempt, std::optional<Failure> failure);    ///< tells the agent to stop; the item moves on
@@ -119,13 +126,31 @@ private:
     // scheduler.cpp: who gets what
     void dispatch();
     bool has_room(const Node& node, const Actor& actor) const;
-    bool assign_next(Node& node, Actor& actor);
-    void take_back();
-    bool take_back_for(const Node& node);
+    void note_room(const Node& node, const Actor& actor);
+    void note_all_room();
+    void offer(const std::set<proto::ActorId>& actors, std::size_t depth);
+    Job* choose_job(const Node& node, const Actor& actor);
+    void take_back(const std::set<proto::ActorId>& idle, const std::vector<proto::AttemptId>& newly_staged);
+    bool take_back(proto::AttemptId id, const proto::ActorId& idle);
     void release_pins();
     void refresh_servability();
+    void refresh_servability(Job& job);
+    void queue_grew(const Job& job);
     std::string explain_waiting(const Job& job) const;
     std::string describe_shortage(const Job& job) const;
+
+    // speculation.cpp: how long it takes, and second copies of what takes too long
+    void learn_pace(const proto::ActorId& id, const Job& job, std::uint64_t elapsed_ms);
+    std::optional<double> estimate_ms(const Actor& actor, const Job& job) const;
+    std::uint64_t cost_ms(const Job& job) const;
+    std::optional<double> remaining_ms(const Attempt& attempt) const;
+    bool would_end_sooner(const Attempt& staged, const Actor& idle) const;
+    void arm_speculation();
+    void speculate();
+    bool may_be_copied(const Attempt& attempt) const;
+    bool copy_to(const proto::ActorId& idle, const Attempt& slow, double remaining);
+    void withdraw(Attempt& attempt);
+    Attempt* keep_other(Item& item, proto::AttemptId ended);
 
     // settlement.cpp: outcomes on their way to the disk
     void on(const StoreCommitted& event);
@@ -199,6 +224,14 @@ private:
     std::uint64_t last_watcher_ = 0;
     std::uint32_t last_attempt_ = 0;
     bool is_in_pin_grace_ = false;
+    bool is_speculation_armed_ = false;
+
+    // What the scheduler knows, so that it need not look at everything.
+    std::vector<std::set<proto::ActorId>> open_; ///< actors with room, by how many items they have
+    std::set<proto::ActorId> staged_;            ///< actors that have an item waiting behind another
+    std::set<proto::AttemptId> taken_back_;      ///< staged attempts asked back for idle actors
+    std::map<std::string, bool> is_served_;      ///< of the models that queued items need: has an actor that may do it
+    Pace pace_{4'096};                           ///< of the whole fleet
 
     // Of the step under way.
     Milliseconds now_;
@@ -206,7 +239,9 @@ private:
     std::set<proto::JobId> changed_jobs_;
     bool is_fleet_changed_ = false;
     bool is_queue_changed_ = false;
-    bool is_room_made_ = false;
+    std::set<proto::JobId> grown_jobs_;          ///< with items newly queued
+    std::set<proto::ActorId> freed_;             ///< actors that may have room now
+    std::vector<proto::AttemptId> newly_staged_; ///< that may be taken back from now on
 };
 
 } // namespace sdfleet::coordinator

@@ -3,6 +3,7 @@
 
 #include "coordinator/core/events.hpp"
 #include "coordinator/core/milliseconds.hpp"
+#include "coordinator/core/pace.hpp"
 #include "proto/messages.hpp"
 
 #include <map>
@@ -18,6 +19,8 @@ struct Actor {
     std::vector<proto::AttemptId> in_flight; ///< in the order they were assigned: the first one runs
     std::uint64_t items_done = 0;
     Milliseconds paused_until;
+    std::string model; ///< of the item it was given last: what it has in memory, or will have
+    Pace pace{8};
 };
 
 struct Node {

@@ -3,12 +3,14 @@
 
 #include "proto/split.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace sdfleet::coordinator {
 
 Job::Job(InsertJob record, std::uint64_t number)
-    : record_(std::move(record)), number_(number), items_(record_.spec->items.size())
+    : record_(std::move(record)), number_(number), work_(work_of(*record_.spec)), items_(record_.spec->items.size()),
+      queued_(items_.size())
 {
     counts_[static_cast<std::size_t>(proto::ItemState::queued)] = size();
     for (std::uint32_t rank = 0; rank < record_.ranks.size(); ++rank) {
@@ -45,9 +47,11 @@ void Job::set_state(std::uint32_t index, proto::ItemState state)
 void Job::touch(std::uint32_t index, bool is_urgent)
 {
     Item& item = items_[index];
-    items_by_change_.erase(item.change);
     item.change = ++last_change_;
-    items_by_change_.emplace(item.change, index);
+    changes_.append(item.change, index);
+    if (changes_.is_overgrown(items_.size())) {
+        changes_.prune([this](const ChangeLog::Entry& entry) { return items_[entry.index].change == entry.change; });
+    }
     if (is_urgent) {
         last_urgent_change_ = last_change_;
     }
@@ -98,16 +102,17 @@ std::optional<std::uint32_t> Job::next_for(const proto::ActorId& actor) const
             return *own->second.begin();
         }
     }
-    return queued_.empty() ? std::nullopt : std::optional(*queued_.begin());
+    return queued_.empty() ? std::nullopt : std::optional(queued_.front());
 }
 
 std::vector<std::uint32_t> Job::queued_items() const
 {
-    std::set<std::uint32_t> all = queued_;
+    auto all = queued_.to_vector();
     for (const auto& [rank, indices] : pinned_) {
-        all.insert(indices.begin(), indices.end());
+        all.insert(all.end(), indices.begin(), indices.end());
     }
-    return {all.begin(), all.end()};
+    std::ranges::sort(all);
+    return all;
 }
 
 std::map<std::uint32_t, proto::ActorId> Job::awaited_actors() const
@@ -123,7 +128,9 @@ void Job::release_rank(std::uint32_t rank)
 {
     released_ranks_.insert(rank);
     if (auto found = pinned_.find(rank); found != pinned_.end()) {
-        queued_.merge(found->second);
+        for (const auto index : found->second) {
+            queued_.insert(index);
+        }
         pinned_.erase(found);
     }
 }
@@ -131,8 +138,9 @@ void Job::release_rank(std::uint32_t rank)
 proto::ItemReport Job::report(std::uint32_t index) const
 {
     const Item& item = items_[index];
-    return {{index},         item.state,  item.step,  item.steps,      item.tries, item.actor.node_id,
-            item.actor.slot, item.sha256, item.bytes, item.elapsed_ms, item.error};
+    const ItemPast& past = item.past();
+    return {{index},         item.state,  item.step,  item.steps,      item.tries, past.actor.node_id,
+            past.actor.slot, past.sha256, past.bytes, past.elapsed_ms, past.error};
 }
 
 proto::JobSummary Job::summarize() const

@@ -7,8 +7,8 @@ Job& JobTable::add(InsertJob record)
 {
     const auto number = next_number_++;
     const auto id = record.job_id;
-    by_number_.emplace(number, id);
     auto& job = jobs_.try_emplace(id, std::move(record), number).first->second;
+    by_number_.emplace(number, &job);
     item_count_ += job.size();
     return job;
 }
@@ -19,9 +19,14 @@ void JobTable::remove(const proto::JobId& id)
     if (found == jobs_.end()) {
         return;
     }
-    item_count_ -= found->second.size();
-    ready_.erase(found->second.number());
-    by_number_.erase(found->second.number());
+    Job& job = found->second;
+    for (const auto index : job.queued_items()) {
+        dequeue(job, index);
+    }
+    ready_.remove(job);
+    item_count_ -= job.size();
+    finished_.erase(job.number());
+    by_number_.erase(job.number());
     jobs_.erase(found);
 }
 
@@ -49,21 +54,54 @@ std::pair<Job*, Item*> JobTable::find(const proto::ItemId& id)
 void JobTable::enqueue(Job& job, std::uint32_t index)
 {
     job.enqueue(index);
-    refresh(job);
+    if (const auto rank = job.pin_of(index)) {
+        ready_.refresh_pin(job, *rank);
+    }
+    refresh_queues(job);
 }
 
 void JobTable::dequeue(Job& job, std::uint32_t index)
 {
     job.dequeue(index);
-    refresh(job);
+    if (const auto rank = job.pin_of(index)) {
+        ready_.refresh_pin(job, *rank);
+    }
+    refresh_queues(job);
 }
 
-void JobTable::refresh(const Job& job)
+void JobTable::release_rank(Job& job, std::uint32_t rank)
 {
-    if (job.is_committed && !job.is_cancel_requested && !job.is_cancelled && job.has_queued()) {
-        ready_.insert(job.number());
-    } else {
-        ready_.erase(job.number());
+    job.release_rank(rank);
+    ready_.refresh_pin(job, rank);
+    refresh_queues(job);
+}
+
+void JobTable::refresh(Job& job)
+{
+    for (const auto& [rank, actor] : job.awaited_actors()) {
+        ready_.refresh_pin(job, rank);
+    }
+    refresh_queues(job);
+    if (job.is_over()) {
+        finished_.insert(job.number());
+    }
+}
+
+void JobTable::refresh_queues(Job& job)
+{
+    ready_.refresh(job);
+    if (job.has_queued() == job.is_waiting) {
+        return;
+    }
+    job.is_waiting = job.has_queued();
+    auto& waiting = waiting_[job.spec().model];
+    if (job.is_waiting) {
+        waiting.insert(job.number());
+        return;
+    }
+    waiting.erase(job.number());
+    if (waiting.empty()) {
+        waiting_.erase(job.spec().model);
     }
 }
 
@@ -79,12 +117,7 @@ bool JobTable::drop_artifact(const std::string& sha256)
 
 Job* JobTable::oldest_finished()
 {
-    for (const auto& [number, id] : by_number_) {
-        if (Job* job = find(id); job->is_over()) {
-            return job;
-        }
-    }
-    return nullptr;
+    return finished_.empty() ? nullptr : by_number_.at(*finished_.begin());
 }
 
 } // namespace sdfleet::coordinator

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "coordinator/core/job.hpp"
+#include "coordinator/core/ready_queue.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -26,37 +27,30 @@ public:
 
     const std::map<proto::JobId, Job>& all() const { return jobs_; }
     std::map<proto::JobId, Job>& all() { return jobs_; }
-    const std::map<std::uint64_t, proto::JobId>& by_number() const { return by_number_; }
+
+    /// By the number that each got when it was submitted.
+    const std::map<std::uint64_t, Job*>& by_number() const { return by_number_; }
+    Job& at(std::uint64_t number) { return *by_number_.at(number); }
     std::size_t item_count() const { return item_count_; }
+    std::size_t unfinished_count() const { return jobs_.size() - finished_.size(); }
 
     /// Puts an item back into the queue, or takes one out of it. The item's state is the caller's business.
     void enqueue(Job& job, std::uint32_t index);
     void dequeue(Job& job, std::uint32_t index);
 
-    /// Call when a job may be served from now on, or may no longer.
-    void refresh(const Job& job);
+    /// Items that waited for the actor of a rank may go to any actor from now on.
+    void release_rank(Job& job, std::uint32_t rank);
 
-    bool has_queued() const { return !ready_.empty(); }
+    /// Call when a job may be served from now on, or may no longer; and when it is over.
+    void refresh(Job& job);
 
-    /// The first job with queued items that satisfies the predicate, sought from the job after the one served last, so
-    /// that a long job does not hold up a short one.
-    template <class Predicate>
-    Job* find_in_turn(Predicate&& predicate)
-    {
-        const auto after = ready_.upper_bound(last_served_);
-        for (auto it = after; it != ready_.end(); ++it) {
-            if (Job* job = find(by_number_.at(*it)); predicate(*job)) {
-                return job;
-            }
-        }
-        for (auto it = ready_.begin(); it != after; ++it) {
-            if (Job* job = find(by_number_.at(*it)); predicate(*job)) {
-                return job;
-            }
-        }
-        return nullptr;
-    }
-    void served(const Job& job) { last_served_ = job.number(); }
+    /// An item of the job was given out that will take an actor about this long.
+    void charge(Job& job, std::uint64_t cost_ms) { ready_.charge(job, cost_ms); }
+
+    const ReadyQueue& ready() const { return ready_; }
+
+    /// The numbers of jobs with queued items, by model: of those too that may not be served now.
+    const std::map<std::string, std::set<std::uint64_t>>& waiting() const { return waiting_; }
 
     void add_artifact(const std::string& sha256) { ++artifacts_[sha256]; }
     /// True when nobody refers to it any more.
@@ -67,13 +61,16 @@ public:
     Job* oldest_finished();
 
 private:
+    void refresh_queues(Job& job);
+
     std::map<proto::JobId, Job> jobs_;
-    std::map<std::uint64_t, proto::JobId> by_number_;
-    std::set<std::uint64_t> ready_;
+    std::map<std::uint64_t, Job*> by_number_;
+    std::set<std::uint64_t> finished_;
+    ReadyQueue ready_;
+    std::map<std::string, std::set<std::uint64_t>> waiting_; ///< no empty sets
     std::map<std::string, std::uint32_t> artifacts_;
     std::size_t item_count_ = 0;
     std::uint64_t next_number_ = 1;
-    std::uint64_t last_served_ = 0;
 };
 
 } // namespace sdfleet::coordinator

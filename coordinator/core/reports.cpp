@@ -78,7 +78,7 @@ void Core::on(const proto::ListJobs& message, const From& from)
     const std::size_t count = std::min(message.max_jobs, limits_.jobs_per_answer);
     proto::JobList list;
     for (auto it = jobs_.by_number().rbegin(); it != jobs_.by_number().rend(); ++it) {
-        const Job* job = jobs_.find(it->second);
+        const Job* job = it->second;
         if (!job->is_committed) {
             continue;
         }

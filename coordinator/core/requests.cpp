@@ -158,8 +158,8 @@ void Core::forget(Job& job)
     std::vector<std::string> unused;
     for (std::uint32_t index = 0; index < job.size(); ++index) {
         const Item& item = job.item(index);
-        if (item.state == proto::ItemState::done && jobs_.drop_artifact(item.sha256)) {
-            unused.push_back(item.sha256);
+        if (item.state == proto::ItemState::done && jobs_.drop_artifact(item.past().sha256)) {
+            unused.push_back(item.past().sha256);
         }
     }
     log(LogLevel::info, "job " + job.id().value + " leaves the books to make room for a new one");
@@ -176,7 +176,7 @@ void Core::finish_submit(const SubmitUnderWay& submit)
     for (std::uint32_t index = 0; index < job.size(); ++index) {
         jobs_.enqueue(job, index);
     }
-    is_queue_changed_ = true;
+    queue_grew(job);
     changed(job);
     log(LogLevel::info, "job " + job.id().value + ": " + std::to_string(job.size()) + " items of " +
                             (job.spec().model.empty() ? "echo" : "model " + job.spec().model));
@@ -237,16 +237,14 @@ void Core::finish_cancel(const CancelUnderWay& cancel)
             continue;
         }
         if (item.state == proto::ItemState::queued) {
-            job.dequeue(index);
-        } else if (const auto attempt = attempts_.find(item.attempt); attempt != attempts_.end()) {
-            attempt->second.stage = AttemptStage::cancelling;
-            attempt->second.moved_at = now_;
-            set_timer(attempt->second);
-            if (const Node* node = fleet_.find(attempt->second.actor.node_id)) {
-                send(node->control, proto::CancelAttempt{attempt->first});
+            jobs_.dequeue(job, index);
+        }
+        for (const auto id : {item.attempt, item.copy}) {
+            if (const auto attempt = attempts_.find(id); attempt != attempts_.end()) {
+                withdraw(attempt->second);
             }
         }
-        item.attempt = {};
+        item.attempt = item.copy = {};
         job.set_state(index, proto::ItemState::cancelled);
     }
     job.touch_job();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The core's part that decides which actor gets which item: pull, breadth first, jobs in turn.
+// The core's part that decides which actor gets which item: actors pull, idle ones first, jobs in their turns.
 #include "coordinator/core/core.hpp"
 
 #include <algorithm>
@@ -12,82 +12,150 @@ bool Core::has_room(const Node& node, const Actor& actor) const
            actor.in_flight.size() < limits_.in_flight_per_actor && actor.paused_until <= now_;
 }
 
-/// Every idle actor gets an item before a busy one gets one to stage.
+/// Keeps the indices over actors. Whoever uses them checks has_room() again: an actor may have lost its room, but none
+/// that has room is missing.
+void Core::note_room(const Node& node, const Actor& actor)
+{
+    const proto::ActorId id{node.id, actor.state.slot};
+    for (std::size_t depth = 0; depth < open_.size(); ++depth) {
+        if (depth == actor.in_flight.size() && has_room(node, actor)) {
+            open_[depth].insert(id);
+        } else {
+            open_[depth].erase(id);
+        }
+    }
+    if (actor.in_flight.size() > 1) {
+        staged_.insert(id);
+    } else {
+        staged_.erase(id);
+    }
+}
+
+void Core::note_all_room()
+{
+    for (auto& actors : open_) {
+        actors.clear();
+    }
+    staged_.clear();
+    for (const auto& [id, node] : fleet_.nodes()) {
+        for (const auto& [slot, actor] : node.actors) {
+            note_room(node, actor);
+        }
+    }
+}
+
+/// Every idle actor gets an item before a busy one gets one to stage. When neither the queue grew nor the fleet changed,
+/// only the actors that have become freer since may find something: all others were offered the same before.
 void Core::dispatch()
 {
+    const auto freed = std::exchange(freed_, {});
+    const auto newly_staged = std::exchange(newly_staged_, {});
     if (!failing_settlements_.empty()) {
         return; // results pile up already: more of them would only fill the memory
     }
-    for (std::size_t depth = 0; depth < limits_.in_flight_per_actor && jobs_.has_queued(); ++depth) {
-        for (auto& [id, node] : fleet_.nodes()) {
-            for (auto& [slot, actor] : node.actors) {
-                if (actor.in_flight.size() == depth && has_room(node, actor)) {
-                    assign_next(node, actor);
-                }
+    const bool is_for_all = is_queue_changed_ || is_fleet_changed_;
+    for (std::size_t depth = 0; depth < open_.size() && !jobs_.ready().empty(); ++depth) {
+        offer(is_for_all ? std::set(open_[depth]) : freed, depth);
+    }
+    take_back(is_fleet_changed_ ? std::set(open_.front()) : freed, newly_staged);
+    arm_speculation();
+}
+
+/// Those that have the right model in memory choose first.
+void Core::offer(const std::set<proto::ActorId>& actors, std::size_t depth)
+{
+    for (const bool is_loaded_only : {true, false}) {
+        for (const auto& id : actors) {
+            Node* node = fleet_.find(id.node_id);
+            Actor* actor = fleet_.find(id);
+            if (actor == nullptr || actor->in_flight.size() != depth || !has_room(*node, *actor) ||
+                (is_loaded_only && !jobs_.ready().by_model().contains(actor->model))) {
+                continue;
+            }
+            if (Job* job = choose_job(*node, *actor)) {
+                assign(*node, *actor, *job, *job->next_for(id));
             }
         }
     }
-    take_back();
 }
 
-bool Core::assign_next(Node& node, Actor& actor)
+/// The job whose turn it is among those that the actor can serve. To change the model costs time, so a job of the model
+/// that the actor has in memory may run ahead of its turn, up to `model_stay`; never ahead of a higher priority.
+Job* Core::choose_job(const Node& node, const Actor& actor)
 {
-    std::optional<std::uint32_t> index;
-    Job* job = jobs_.find_in_turn([&](const Job& candidate) {
-        index = node.serves(candidate.spec().model) ? candidate.next_for({node.id, actor.state.slot}) : std::nullopt;
-        return index.has_value();
-    });
-    if (job == nullptr) {
-        return false;
+    Job* best = nullptr;
+    Job* loaded = nullptr;
+    if (const auto pins = jobs_.ready().by_actor().find({node.id, actor.state.slot});
+        pins != jobs_.ready().by_actor().end()) {
+        best = &jobs_.at(pins->second.begin()->number);
     }
-    jobs_.served(*job);
-    assign(node, actor, *job, *index);
-    return true;
+    for (const auto& [model, turns] : jobs_.ready().by_model()) {
+        if (!node.serves(model)) {
+            continue;
+        }
+        Job* next = &jobs_.at(turns.begin()->number);
+        best = best == nullptr || next->turn() < best->turn() ? next : best;
+        loaded = model == actor.model ? next : loaded;
+    }
+    const auto stay = static_cast<std::uint64_t>(options_.model_stay.count);
+    if (loaded != nullptr && loaded->turn().urgency == best->turn().urgency && loaded->service < best->service + stay) {
+        return loaded;
+    }
+    return best;
 }
 
 /// An actor that found nothing in the queue may do what waits behind another actor's running item.
-void Core::take_back()
+void Core::take_back(const std::set<proto::ActorId>& idle, const std::vector<proto::AttemptId>& newly_staged)
 {
-    std::size_t asked_back = 0;
-    for (const auto& [id, attempt] : attempts_) {
-        asked_back += attempt.is_taken_back && attempt.stage != AttemptStage::cancelling ? 1 : 0;
-    }
-    for (const auto& [id, node] : fleet_.nodes()) {
-        for (const auto& [slot, actor] : node.actors) {
-            if (!actor.in_flight.empty() || !has_room(node, actor)) {
-                continue;
+    for (const auto& id : idle) {
+        if (taken_back_.size() >= open_.front().size() || staged_.empty()) {
+            return; // enough is on its way back already
+        }
+        if (!open_.front().contains(id)) {
+            continue;
+        }
+        for (const auto& busy : staged_) {
+            if (take_back(fleet_.find(busy)->in_flight.back(), id)) {
+                break;
             }
-            if (asked_back > 0) {
-                --asked_back; // this actor will get what is under way already
-            } else if (!take_back_for(node)) {
-                continue;
+        }
+    }
+    for (const auto attempt : newly_staged) {
+        for (const auto& id : open_.front()) {
+            if (taken_back_.size() >= open_.front().size() || take_back(attempt, id)) {
+                break;
             }
         }
     }
 }
 
-bool Core::take_back_for(const Node& idle)
+bool Core::take_back(proto::AttemptId id, const proto::ActorId& idle)
 {
-    for (const auto& [id, node] : fleet_.nodes()) {
-        if (node.state != proto::NodeState::alive) {
-            continue;
-        }
-        for (const auto& [slot, actor] : node.actors) {
-            if (actor.in_flight.size() < 2) {
-                continue;
-            }
-            Attempt& staged = attempts_.at(actor.in_flight.back());
-            const Job* job = jobs_.find(staged.item.job_id);
-            if (staged.stage == AttemptStage::accepted && !staged.is_taken_back && job != nullptr &&
-                idle.serves(job->spec().model) && !job->is_pinned(staged.item.index.value)) {
-                staged.is_taken_back = true;
-                ++counters_.taken_back;
-                send(node.control, proto::CancelAttempt{staged.id});
-                return true;
-            }
-        }
+    const auto found = attempts_.find(id);
+    if (found == attempts_.end() || found->second.stage != AttemptStage::accepted || taken_back_.contains(id)) {
+        return false;
     }
-    return false;
+    Attempt& staged = found->second;
+    const Node& node = *fleet_.find(staged.actor.node_id);
+    const Node& idle_node = *fleet_.find(idle.node_id);
+    const Actor& idle_actor = *fleet_.find(idle);
+    const Job& job = *jobs_.find(staged.item.job_id);
+    const bool waits = node.actors.at(staged.actor.slot).in_flight.front() != id;
+    if (!waits || node.state != proto::NodeState::alive || !has_room(idle_node, idle_actor) ||
+        !idle_node.serves(job.spec().model) || job.is_pinned(staged.item.index.value) ||
+        !would_end_sooner(staged, idle_actor)) {
+        return false;
+    }
+    taken_back_.insert(id);
+    ++counters_.taken_back;
+    send(node.control, proto::CancelAttempt{id});
+    return true;
+}
+
+void Core::queue_grew(const Job& job)
+{
+    grown_jobs_.insert(job.id());
+    is_queue_changed_ = true;
 }
 
 /// Items wait for their own actor only as long as it may come back.
@@ -96,37 +164,56 @@ void Core::release_pins()
     if (is_in_pin_grace_) {
         return;
     }
-    for (auto& [id, job] : jobs_.all()) {
-        for (const auto& [rank, actor] : job.awaited_actors()) {
-            if (!fleet_.may_come_back(actor)) {
-                job.release_rank(rank);
-                is_queue_changed_ = true;
-                log(LogLevel::info, "job " + id.value + ": " + proto::to_string(actor) + ", rank " +
-                                        std::to_string(rank) + ", is gone; any actor draws its items");
-            }
+    std::vector<std::pair<proto::ActorId, std::uint64_t>> released;
+    for (const auto& [actor, pins] : jobs_.ready().by_actor()) {
+        if (fleet_.may_come_back(actor)) {
+            continue;
+        }
+        for (const auto& pin : pins) {
+            released.emplace_back(actor, pin.number);
+        }
+    }
+    for (const auto& [actor, number] : released) {
+        Job& job = jobs_.at(number);
+        const auto rank = job.rank_of(actor);
+        jobs_.release_rank(job, rank);
+        log(LogLevel::info, "job " + job.id().value + ": " + proto::to_string(actor) + ", rank " +
+                                std::to_string(rank) + ", is gone; any actor draws its items");
+    }
+}
+
+/// Starts and stops the patience with the jobs of models that lost, or got back, their last actor.
+void Core::refresh_servability()
+{
+    std::map<std::string, bool> before;
+    before.swap(is_served_);
+    for (const auto& [model, numbers] : jobs_.waiting()) {
+        const bool is_served = fleet_.count_actors(model).not_failed() > 0;
+        is_served_.emplace(model, is_served);
+        if (const auto known = before.find(model); known != before.end() && known->second == is_served) {
+            continue;
+        }
+        for (const auto number : numbers) {
+            refresh_servability(jobs_.at(number));
         }
     }
 }
 
-/// Starts and stops the patience with jobs that nobody can serve.
-void Core::refresh_servability()
+void Core::refresh_servability(Job& job)
 {
-    std::map<std::string, bool> is_served;
-    for (auto& [id, job] : jobs_.all()) {
-        if (!job.has_queued() && !job.unservable_since) {
-            continue;
-        }
+    bool is_patient = !job.has_queued();
+    if (!is_patient) {
         const auto& model = job.spec().model;
-        if (!is_served.contains(model)) {
-            is_served[model] = fleet_.count_actors(model).not_failed() > 0;
-        }
-        if (is_served[model] || !job.has_queued()) {
-            job.unservable_since.reset();
-            timers_.cancel(UnservableTimer{id});
-        } else if (!job.unservable_since) {
-            job.unservable_since = now_;
-            timers_.set(UnservableTimer{id}, now_ + options_.unservable_timeout);
-        }
+        const auto [entry, is_new] = is_served_.try_emplace(model, false);
+        entry->second = is_new ? fleet_.count_actors(model).not_failed() > 0 : entry->second;
+        is_patient = entry->second;
+    }
+    if (is_patient && job.unservable_since) {
+        job.unservable_since.reset();
+        timers_.cancel(UnservableTimer{job.id()});
+    } else if (!is_patient && !job.unservable_since) {
+        job.unservable_since = now_;
+        timers_.set(UnservableTimer{job.id()}, now_ + options_.unservable_timeout);
     }
 }
 
@@ -145,13 +232,13 @@ void Core::on(const UnservableTimer& timer)
         settlement.outcomes.push_back({{index},
                                        proto::ItemState::failed,
                                        {},
-                                       item.actor,
+                                       item.past().actor,
                                        item.tries,
                                        {},
                                        {},
                                        0,
                                        0,
-                                       item.story.empty() ? why : why + "; before: " + item.story});
+                                       item.past().story.empty() ? why : why + "; before: " + item.past().story});
         jobs_.dequeue(*job, index);
     }
     log(LogLevel::warning, "job " + job->id().value + ": " + why + "; its waiting items fail");

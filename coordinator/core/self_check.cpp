@@ -39,6 +39,43 @@ std::optional<std::string> find_inconsistency_in(const Job& job)
 
 } // namespace
 
+/// The scheduler's shortcuts against what they abbreviate.
+std::optional<std::string> Core::find_stale_index() const
+{
+    for (const auto& [id, node] : fleet_.nodes()) {
+        for (const auto& [slot, actor] : node.actors) {
+            const proto::ActorId actor_id{id, slot};
+            if (has_room(node, actor) && !open_.at(actor.in_flight.size()).contains(actor_id)) {
+                return "actor " + proto::to_string(actor_id) + " has room that the scheduler does not see";
+            }
+            if ((actor.in_flight.size() > 1) != staged_.contains(actor_id)) {
+                return "actor " + proto::to_string(actor_id) + " is miscounted among those with staged work";
+            }
+        }
+    }
+    for (const auto attempt : taken_back_) {
+        if (!attempts_.contains(attempt)) {
+            return "attempt " + std::to_string(attempt.value) + " is awaited back, but over";
+        }
+    }
+    for (const auto& [id, job] : jobs_.all()) {
+        const auto turns = jobs_.ready().by_model().find(job.spec().model);
+        const bool is_in_turn = turns != jobs_.ready().by_model().end() && turns->second.contains(job.turn());
+        if (is_in_turn != (job.is_open() && job.has_unpinned())) {
+            return "job " + id.value + (is_in_turn ? " is in" : " fell out of") + " the order of turns";
+        }
+        for (const auto& [rank, actor] : job.awaited_actors()) {
+            const auto pins = jobs_.ready().by_actor().find(actor);
+            const bool waits =
+                pins != jobs_.ready().by_actor().end() && pins->second.contains({job.turn().urgency, job.number()});
+            if (waits != job.is_open()) {
+                return "job " + id.value + " is " + (waits ? "" : "not ") + "waiting for " + proto::to_string(actor);
+            }
+        }
+    }
+    return std::nullopt;
+}
+
 std::optional<std::string> Core::find_inconsistency() const
 {
     std::map<proto::ItemId, proto::AttemptId> live;
@@ -50,11 +87,9 @@ std::optional<std::string> Core::find_inconsistency() const
         if (attempt.stage == AttemptStage::cancelling) {
             continue;
         }
-        if (!live.emplace(attempt.item, id).second) {
-            return "item " + proto::to_string(attempt.item) + " has two live attempts";
-        }
+        live.emplace(attempt.item, id);
         const Job* job = jobs_.find(attempt.item.job_id);
-        if (job == nullptr || job->item(attempt.item.index.value).attempt != id ||
+        if (job == nullptr || !job->item(attempt.item.index.value).is_tried_by(id) ||
             job->item(attempt.item.index.value).settlement != 0) {
             return "attempt " + std::to_string(id.value) + " is not its item's";
         }
@@ -71,6 +106,9 @@ std::optional<std::string> Core::find_inconsistency() const
             }
         }
     }
+    if (auto fault = find_stale_index()) {
+        return fault;
+    }
     for (const auto& [id, job] : jobs_.all()) {
         if (auto fault = find_inconsistency_in(job)) {
             return fault;
@@ -81,6 +119,9 @@ std::optional<std::string> Core::find_inconsistency() const
                 item.state == proto::ItemState::assigned || item.state == proto::ItemState::running;
             if (is_under_way && item.settlement == 0 && !live.contains({id, {index}})) {
                 return "item " + id.value + "/" + std::to_string(index) + " is under way, but nobody works on it";
+            }
+            if (item.copy.value != 0 && (!attempts_.contains(item.copy) || item.copy == item.attempt)) {
+                return "item " + id.value + "/" + std::to_string(index) + " has a second attempt that is not there";
             }
             if (item.settlement != 0 && !settlements_.contains(item.settlement)) {
                 return "item " + id.value + "/" + std::to_string(index) + " waits for a settlement that is not there";

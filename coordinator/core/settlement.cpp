@@ -104,7 +104,8 @@ void Core::on(const StoreFailed& event)
         Job& job = *jobs_.find(cancel->job_id);
         job.is_cancel_requested = false;
         jobs_.refresh(job);
-        is_queue_changed_ = true;
+        queue_grew(job);
+        is_fleet_changed_ = true; // its own actors may be gone by now
         for (const auto& requester : cancel->requesters) {
             release(requester);
             fail(requester, proto::RequestError::storage, "the coordinator cannot write: " + event.reason);
@@ -139,7 +140,6 @@ void Core::reject_corrupt(std::uint64_t settlement_id, const std::string& reason
     }
     return_item({settlement.job_id, outcome.index}, outcome.actor, Failure{proto::FailureReason::internal, reason},
                 outcome.attempt, std::nullopt);
-    is_room_made_ = true;
 }
 
 void Core::finish_settlement(std::uint64_t settlement_id)
@@ -147,8 +147,8 @@ void Core::finish_settlement(std::uint64_t settlement_id)
     const Settlement settlement = std::move(settlements_.extract(settlement_id).mapped());
     if (failing_settlements_.erase(settlement_id) > 0 && failing_settlements_.empty()) {
         log(LogLevel::info, "results are written again");
+        is_fleet_changed_ = true; // nothing was given out meanwhile, whoever had room
     }
-    is_room_made_ = true;
     Job& job = *jobs_.find(settlement.job_id);
     for (const auto& outcome : settlement.outcomes) {
         apply(job, outcome);
@@ -178,13 +178,8 @@ void Core::apply(Job& job, const ItemOutcome& outcome)
     Item& item = job.edit(outcome.index.value);
     item.settlement = 0;
     item.attempt = outcome.attempt;
-    item.actor = outcome.actor;
     item.tries = outcome.tries;
-    item.sha256 = outcome.sha256;
-    item.bytes = outcome.bytes;
-    item.elapsed_ms = outcome.elapsed_ms;
-    item.error = outcome.error;
-    item.story.clear();
+    item.edit_past() = {outcome.actor, {}, outcome.sha256, outcome.bytes, outcome.elapsed_ms, outcome.error};
     item.step = outcome.state == proto::ItemState::done ? item.steps : item.step;
     job.set_state(outcome.index.value, outcome.state);
 }
@@ -210,6 +205,7 @@ void Core::restore(const RestoredJob& restored)
             jobs_.enqueue(job, index);
         }
     }
+    jobs_.refresh(job);
 }
 
 } // namespace sdfleet::coordinator

@@ -42,12 +42,15 @@ struct ActorTimer { ///< the actor's pause is over
 struct PinTimer { ///< the grace for actors to come back after a restart is over
     auto operator<=>(const PinTimer&) const = default;
 };
+struct SpeculationTimer { ///< idle actors look for slow items
+    auto operator<=>(const SpeculationTimer&) const = default;
+};
 struct PeerTimer { ///< forget connections that were silent for long
     auto operator<=>(const PeerTimer&) const = default;
 };
 
 using TimerKey = std::variant<NodeTimer, AttemptTimer, WatchTimer, SettlementTimer, UnservableTimer, ActorTimer,
-                              PinTimer, PeerTimer>;
+                              PinTimer, SpeculationTimer, PeerTimer>;
 
 /// At most one deadline for each key; all operations take logarithmic time.
 class Timers {
@@ -58,6 +61,15 @@ public:
         cancel(key);
         at_.emplace(key, at);
         order_.emplace(at, key);
+    }
+
+    /// Leaves an earlier deadline as it is: the timer's owner, called too early, sets it again. Cheaper for deadlines that
+    /// keep moving away.
+    void set_no_later(const TimerKey& key, Milliseconds at)
+    {
+        if (const auto found = at_.find(key); found == at_.end() || found->second > at) {
+            set(key, at);
+        }
     }
 
     void cancel(const TimerKey& key)

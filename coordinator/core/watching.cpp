@@ -76,15 +76,17 @@ void Core::send_changes(const Watcher& watcher, const Job& job)
     proto::JobChanges changes;
     changes.job = summarize(job);
     changes.last_change = job.last_change();
-    const auto& by_change = job.items_by_change();
-    for (auto it = by_change.upper_bound(watcher.after_change); it != by_change.end(); ++it) {
+    std::uint64_t last_told = watcher.after_change;
+    job.for_each_change(watcher.after_change, [&](std::uint64_t change, std::uint32_t index) {
         if (changes.items.size() == watcher.max_items) {
             changes.more = true;
-            changes.last_change = std::prev(it)->first;
-            break;
+            changes.last_change = last_told;
+            return false;
         }
-        changes.items.push_back(job.report(it->second));
-    }
+        changes.items.push_back(job.report(index));
+        last_told = change;
+        return true;
+    });
     for (const auto& [node_id, node] : fleet_.nodes()) {
         for (const auto& [slot, actor] : node.actors) {
             if (!actor.in_flight.empty() && attempts_.at(actor.in_flight.front()).item.job_id == job.id()) {

@@ -237,9 +237,8 @@ std::vector<SetNodePolicy> Database::Impl::load_nodes()
     std::vector<SetNodePolicy> nodes;
     SQLite::Statement query(sqlite, "SELECT id, is_draining, fenced FROM nodes");
     while (query.executeStep()) {
-        nodes.push_back({{query.getColumn(0).getString()},
-                         query.getColumn(1).getInt() != 0,
-                         {to_unsigned(query.getColumn(2))}});
+        nodes.push_back(
+            {{query.getColumn(0).getString()}, query.getColumn(1).getInt() != 0, {to_unsigned(query.getColumn(2))}});
     }
     return nodes;
 }
