@@ -25,6 +25,7 @@ struct Attempt {
     Milliseconds assigned_at;
     Milliseconds moved_at;                     ///< last sign of progress, or when its turn came
     Milliseconds started_at;                   ///< when it began to run
+    std::uint64_t charged_ms = 0;              ///< to its job's turn; 0 when it was not
     std::optional<Milliseconds> missing_since; ///< absent from its node's heartbeats since then
 };
 

@@ -67,7 +67,8 @@ Attempt& Core::begin_attempt(Node& node, Actor& actor, Job& job, std::uint32_t i
     const proto::ActorId actor_id{node.id, actor.state.slot};
     Attempt& attempt =
         attempts_
-            .try_emplace(id, Attempt{id, {job.id(), {index}}, actor_id, AttemptStage::assigned, now_, now_, now_, {}})
+            .try_emplace(id,
+                         Attempt{id, {job.id(), {index}}, actor_id, AttemptStage::assigned, now_, now_, now_, 0, {}})
             .first->second;
     actor.in_flight.push_back(id);
     actor.model = job.spec().model;
@@ -83,8 +84,9 @@ Attempt& Core::begin_attempt(Node& node, Actor& actor, Job& job, std::uint32_t i
 void Core::assign(Node& node, Actor& actor, Job& job, std::uint32_t index)
 {
     jobs_.dequeue(job, index);
-    jobs_.charge(job, cost_ms(job));
-    const Attempt& attempt = begin_attempt(node, actor, job, index);
+    Attempt& attempt = begin_attempt(node, actor, job, index);
+    attempt.charged_ms = cost_ms(job);
+    jobs_.charge(job, attempt.charged_ms);
     Item& item = job.edit(index);
     item.attempt = attempt.id;
     item.edit_past().actor = attempt.actor;
@@ -121,6 +123,7 @@ bool Core::adopt(Node& node, const proto::AttemptReport& report)
                                                                       now_,
                                                                       now_,
                                                                       now_,
+                                                                      0,
                                                                       {}})
                               .first->second;
     actor->second.in_flight.push_back(attempt.id);
@@ -395,6 +398,9 @@ void Core::on(const proto::ItemDone& message, Node& node, const From& from)
     const auto& blob = from.packet.blobs.front();
     const auto [job, item] = jobs_.find(item_id);
     learn_pace(ended.actor, *job, message.elapsed_ms);
+    if (ended.charged_ms > 0) {
+        jobs_.correct_charge(*job, ended.charged_ms, std::max<std::uint64_t>(1, message.elapsed_ms));
+    }
     if (Attempt* other = keep_other(*item, ended.id)) {
         withdraw(*other);
     }

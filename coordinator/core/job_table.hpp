@@ -46,6 +46,10 @@ public:
 
     /// An item of the job was given out that will take an actor about this long.
     void charge(Job& job, std::uint64_t cost_ms) { ready_.charge(job, cost_ms); }
+    void correct_charge(Job& job, std::uint64_t charged_ms, std::uint64_t took_ms)
+    {
+        ready_.correct(job, charged_ms, took_ms);
+    }
 
     const ReadyQueue& ready() const { return ready_; }
 

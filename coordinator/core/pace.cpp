@@ -23,8 +23,8 @@ void Pace::learn(const std::string& kind, double ms_per_unit)
     entry->second.ms_per_unit += weight * (ms_per_unit - entry->second.ms_per_unit);
     entry->second.learnt_at = ++lessons_;
     if (is_new && entries_.size() > capacity_) {
-        entries_.erase(std::ranges::min_element(
-            entries_, {}, [](const auto& candidate) { return candidate.second.learnt_at; }));
+        entries_.erase(
+            std::ranges::min_element(entries_, {}, [](const auto& candidate) { return candidate.second.learnt_at; }));
     }
 }
 

@@ -12,8 +12,8 @@ namespace sdfleet::coordinator {
 
 /// What the items of a job ask of an actor: the same `kind` at the same pace takes time in proportion to `units`.
 struct Work {
-    std::string kind;   ///< model and picture size; "echo" for echo
-    double units = 1;   ///< denoising steps; for echo: milliseconds of delay, and one more
+    std::string kind;    ///< model and picture size; "echo" for echo
+    double units = 1;    ///< denoising steps; for echo: milliseconds of delay, and one more
     double guess_ms = 1; ///< how long a unit may take as long as nobody knows
 };
 

@@ -58,10 +58,24 @@ void ReadyQueue::charge(Job& job, std::uint64_t cost_ms)
 {
     auto& time = virtual_time_[job.turn().urgency];
     time = std::max(time, job.service);
+    move_to(job, job.service + cost_ms);
+}
+
+void ReadyQueue::correct(Job& job, std::uint64_t charged_ms, std::uint64_t took_ms)
+{
+    const auto service = job.service + took_ms;
+    move_to(job, service - std::min(service, charged_ms));
+}
+
+void ReadyQueue::move_to(Job& job, std::uint64_t service)
+{
+    if (service == job.service) {
+        return;
+    }
     if (job.is_in_turn) {
         erase(job);
     }
-    job.service += cost_ms;
+    job.service = service;
     if (job.is_in_turn) {
         by_model_[job.spec().model].insert(job.turn());
     }

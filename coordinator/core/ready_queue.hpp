@@ -30,6 +30,9 @@ public:
     /// An item that will take an actor about this long was taken from the job.
     void charge(Job& job, std::uint64_t cost_ms);
 
+    /// The item took this long instead of what was charged.
+    void correct(Job& job, std::uint64_t charged_ms, std::uint64_t took_ms);
+
     bool empty() const { return by_model_.empty() && by_actor_.empty(); }
 
     /// Jobs with items that any actor with the model may take. No empty sets.
@@ -49,10 +52,12 @@ public:
 private:
     void insert(Job& job);
     void erase(const Job& job);
+    void move_to(Job& job, std::uint64_t service);
 
     std::map<std::string, std::set<Turn>> by_model_;
     std::map<proto::ActorId, std::set<Pin>> by_actor_;
-    std::map<std::int64_t, std::uint64_t> virtual_time_; ///< by urgency: the service of the job served last, when it was
+    std::map<std::int64_t, std::uint64_t>
+        virtual_time_; ///< by urgency: the service of the job served last, when it was
 };
 
 } // namespace sdfleet::coordinator
