@@ -5,15 +5,19 @@
 #include "coordinator/core/core.hpp"
 #include "coordinator/key_guard.hpp"
 #include "coordinator/rate_limit.hpp"
+#include "coordinator/store/artifact_folder.hpp"
 #include "coordinator/store/artifact_thread.hpp"
 #include "coordinator/store/commit_thread.hpp"
+#include "coordinator/store/content_reader.hpp"
 #include "coordinator/store/data_folder.hpp"
 #include "coordinator/store/database.hpp"
 #include "net/socket.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -49,17 +53,17 @@ bool needs_keys(const Settings& settings)
 
 class Daemon final : public Coordinator {
 public:
-    Daemon(Settings settings, DataFolder folder, Database database)
-        : settings_(std::move(settings)), folder_(std::move(folder)),
-          core_({database.cluster(), database.epoch(), SDFLEET_VERSION}, settings_.options, settings_.limits),
+    Daemon(Settings settings, DataFolder folder, Core core, Database database, ArtifactFolder artifacts,
+           ContentReader contents)
+        : settings_(std::move(settings)), folder_(std::move(folder)), core_(std::move(core)),
           cluster_(database.cluster()), commits_(std::move(database), poster()),
-          artifacts_(ArtifactFolder(folder_.artifacts()), poster())
+          artifacts_(std::move(artifacts), std::move(contents), poster())
     {
     }
 
     ~Daemon() override { clean_up(); }
 
-    base::Result<void> start(Restored restored);
+    base::Result<void> start(Effects effects);
     const std::string& endpoint() const override { return endpoint_; }
     void run() override;
     void stop() override;
@@ -67,6 +71,7 @@ public:
 private:
     std::function<void(Event)> poster();
     void handle(const Event& event);
+    void perform_all(Effects& effects);
     void perform(Send& effect);
     void perform(Persist& effect) { commits_.push(std::move(effect)); }
     void perform(SaveArtifact& effect) { artifacts_.push(std::move(effect)); }
@@ -104,9 +109,9 @@ std::function<void(Event)> Daemon::poster()
     return [this](Event event) { asio::post(io_, [this, event = std::move(event)] { handle(event); }); };
 }
 
-base::Result<void> Daemon::start(Restored restored)
+/// With what the core wants after it was told what the disk holds.
+base::Result<void> Daemon::start(Effects effects)
 {
-    spdlog::info("data folder {}: {} jobs; cluster {}", folder_.path().string(), restored.jobs.size(), cluster_.value);
     if (needs_keys(settings_)) {
         auto guard = KeyGuard::open(context_, io_, settings_.data_dir);
         if (!guard) {
@@ -128,7 +133,7 @@ base::Result<void> Daemon::start(Restored restored)
             return written;
         }
     }
-    handle(std::move(restored));
+    perform_all(effects);
     router_->start({[this](net::PeerId peer, proto::Packet packet) {
                         const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
                         const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count();
@@ -193,7 +198,13 @@ Milliseconds Daemon::now() const
 
 void Daemon::handle(const Event& event)
 {
-    for (auto& effect : core_.step(event, now())) {
+    auto effects = core_.step(event, now());
+    perform_all(effects);
+}
+
+void Daemon::perform_all(Effects& effects)
+{
+    for (auto& effect : effects) {
         std::visit([this](auto& body) { perform(body); }, effect);
     }
     set_timer();
@@ -252,25 +263,61 @@ void Daemon::perform(const Log& effect)
     }
 }
 
+/// Tells the core what the disk holds, and finds the files that a crash left without anyone who knows them.
+base::Result<Effects> restore(Core& core, Database& database, const ArtifactFolder& artifacts)
+{
+    Effects effects;
+    std::size_t jobs = 0;
+    auto unknown = artifacts.names();
+    auto loaded = database.load([&](Restored part) {
+        jobs += part.jobs.size();
+        for (const auto& job : part.jobs) {
+            for (const auto& outcome : job.outcomes) {
+                unknown.erase(outcome.sha256);
+            }
+        }
+        std::ranges::move(core.step(std::move(part), {}), std::back_inserter(effects));
+    });
+    if (!loaded) {
+        return tl::unexpected(std::move(loaded.error()));
+    }
+    spdlog::info("{} jobs restored", jobs);
+    if (!unknown.empty()) {
+        spdlog::info("removing {} artifacts that no job refers to", unknown.size());
+    }
+    for (const auto& sha256 : unknown) {
+        effects.push_back(RemoveArtifact{sha256});
+    }
+    return effects;
+}
+
 } // namespace
 
 base::Result<std::unique_ptr<Coordinator>> Coordinator::open(Settings settings)
 {
     auto folder = DataFolder::open(settings.data_dir);
     if (!folder) {
-        return tl::unexpected(folder.error());
+        return tl::unexpected(std::move(folder.error()));
     }
     auto database = Database::open(folder->database());
     if (!database) {
-        return tl::unexpected(database.error());
+        return tl::unexpected(std::move(database.error()));
     }
-    auto restored = database->load();
-    if (!restored) {
-        return tl::unexpected(restored.error());
+    spdlog::info("data folder {}; cluster {}", folder->path().string(), database->cluster().value);
+    auto contents = ContentReader::open(folder->database());
+    if (!contents) {
+        return tl::unexpected(std::move(contents.error()));
     }
-    auto daemon = std::make_unique<Daemon>(std::move(settings), std::move(*folder), std::move(*database));
-    if (auto started = daemon->start(std::move(*restored)); !started) {
-        return tl::unexpected(started.error());
+    ArtifactFolder artifacts(folder->artifacts());
+    Core core({database->cluster(), database->epoch(), SDFLEET_VERSION}, settings.options, settings.limits);
+    auto effects = restore(core, *database, artifacts);
+    if (!effects) {
+        return tl::unexpected(std::move(effects.error()));
+    }
+    auto daemon = std::make_unique<Daemon>(std::move(settings), std::move(*folder), std::move(core),
+                                           std::move(*database), std::move(artifacts), std::move(*contents));
+    if (auto started = daemon->start(std::move(*effects)); !started) {
+        return tl::unexpected(std::move(started.error()));
     }
     return daemon;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "coordinator/core/events.hpp"
+#include "coordinator/core/job.hpp"
 #include "coordinator/core/milliseconds.hpp"
 #include "proto/message_table.hpp"
 
@@ -43,12 +44,12 @@ struct Watcher {
     std::uint32_t max_items = 0;
 };
 
-/// Outcomes on their way to the disk: first the artifact, then the items' rows, then the acknowledgement. Kept and
+/// Outcomes on their way to the disk: the artifact and the items' rows, then the acknowledgement. Kept and
 /// tried again while the disk fails.
 struct Settlement {
     proto::JobId job_id;
     std::vector<ItemOutcome> outcomes;
-    std::optional<proto::Blob> content; ///< the artifact, until it is saved
+    std::optional<proto::Blob> content; ///< the artifact, until it is saved: alone when large, else with the rows
     std::optional<Requester> reply_to;  ///< the connection that brought the result
 };
 
@@ -71,7 +72,14 @@ struct FetchUnderWay {
     Requester requester;
 };
 struct ForgetUnderWay {
-    std::vector<std::string> unused_artifacts;
+    StoreOperation operation; ///< ForgetJob or ForgetArtifacts: given to the disk again when it fails
+    std::size_t weight = 0;   ///< of Limits::forgets
+};
+
+/// An old job on its way out: no client sees it any more.
+struct LeavingJob {
+    Job job;
+    std::uint32_t next_item = 0;
 };
 
 /// What the answer to a ticket is needed for.

@@ -64,6 +64,7 @@ void Core::finish_step()
             wake_watchers(*job);
         }
     }
+    forget_old_jobs();
 }
 
 void Core::on(const Restored& restored)
@@ -71,6 +72,11 @@ void Core::on(const Restored& restored)
     for (const auto& job : restored.jobs) {
         restore(job);
     }
+    if (!restored.is_last) {
+        return;
+    }
+    order_finished_jobs();
+    is_restored_ = true;
     timers_.set(PeerTimer{}, now_ + options_.peer_idle);
     is_in_pin_grace_ = true;
     timers_.set(PinTimer{}, now_ + options_.pin_grace);

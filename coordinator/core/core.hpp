@@ -11,6 +11,7 @@
 #include "coordinator/core/timers.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -69,6 +70,7 @@ private:
     void on(const AttemptTimer& timer);
     void on(const WatchTimer& timer);
     void on(const SettlementTimer& timer);
+    void on(const ForgetTimer& timer);
     void on(const UnservableTimer& timer);
     void on(const ActorTimer& timer);
     void on(const PinTimer& timer);
@@ -166,6 +168,17 @@ private:
     static void apply(Job& job, const ItemOutcome& outcome);
     std::optional<Pending> take_pending(Ticket ticket);
 
+    // retention.cpp: old jobs leave the books
+    bool make_room_for_job(std::size_t items);
+    void order_finished_jobs();
+    void forget_old_jobs();
+    Job* next_to_leave();
+    void retire(Job& job);
+    void forget_some_items();
+    void forget_on_disk(StoreOperation operation, std::size_t weight);
+    void finish_forget(const ForgetUnderWay& forget);
+    void forget_later(ForgetUnderWay forget, const std::string& reason);
+
     // requests.cpp, reports.cpp: clients
     void on(const proto::Submit& message, const From& from);
     void on(const proto::CancelJob& message, const From& from);
@@ -183,8 +196,6 @@ private:
     void repeat_submit(const proto::Submit& message, Job& job, const From& from);
     std::optional<std::string> find_unservable(const proto::JobSpec& spec,
                                                const std::vector<proto::ActorId>& ranks) const;
-    bool make_room_for_job(std::size_t items);
-    void forget(Job& job);
     void finish_submit(const SubmitUnderWay& submit);
     void fail_submit(const SubmitUnderWay& submit, const std::string& reason);
     void finish_cancel(const CancelUnderWay& cancel);
@@ -216,6 +227,11 @@ private:
         failing_settlements_; ///< those that the disk refused; while there are any, nothing is assigned
     std::string storage_fault_;
     std::map<Ticket, Pending> pending_;
+    std::deque<LeavingJob> leaving_;
+    std::set<proto::JobId> leaving_ids_;         ///< until they are off the disk
+    std::size_t leaving_items_ = 0;              ///< of leaving_, and one for each job
+    std::size_t forgets_under_way_ = 0;          ///< their weight
+    std::vector<ForgetUnderWay> failed_forgets_; ///< that the disk refused
     std::map<std::uint64_t, Watcher> watchers_;
     std::map<proto::JobId, std::set<std::uint64_t>> watchers_of_;
 
@@ -223,6 +239,7 @@ private:
     std::uint64_t last_settlement_ = 0;
     std::uint64_t last_watcher_ = 0;
     std::uint32_t last_attempt_ = 0;
+    bool is_restored_ = false;
     bool is_in_pin_grace_ = false;
     bool is_speculation_armed_ = false;
 

@@ -17,13 +17,14 @@ struct Send {
     std::vector<proto::Blob> blobs;
 };
 
-/// Answered by StoreCommitted once it is on disk, or by StoreFailed. Operations are committed in the order given.
+/// Answered by StoreCommitted once it is on disk, or by StoreFailed; with an artifact that does not match its hash by
+/// ArtifactNotSaved. Operations are committed in the order given.
 struct Persist {
     Ticket ticket;
     StoreOperation operation;
 };
 
-/// Answered by ArtifactSaved once it is on disk under its hash, or by ArtifactNotSaved.
+/// A large one. Answered by ArtifactSaved once it is on disk under its hash, or by ArtifactNotSaved.
 struct SaveArtifact {
     Ticket ticket;
     std::string sha256; ///< what the sender says; to be checked against the content
@@ -36,7 +37,7 @@ struct LoadArtifact {
     std::string sha256;
 };
 
-/// No item refers to it any more. Not answered.
+/// No item refers to the large artifact any more. Not answered.
 struct RemoveArtifact {
     std::string sha256;
 };

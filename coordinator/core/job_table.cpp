@@ -13,11 +13,11 @@ Job& JobTable::add(InsertJob record)
     return job;
 }
 
-void JobTable::remove(const proto::JobId& id)
+std::optional<Job> JobTable::remove(const proto::JobId& id)
 {
     const auto found = jobs_.find(id);
     if (found == jobs_.end()) {
-        return;
+        return std::nullopt;
     }
     Job& job = found->second;
     for (const auto index : job.queued_items()) {
@@ -25,9 +25,13 @@ void JobTable::remove(const proto::JobId& id)
     }
     ready_.remove(job);
     item_count_ -= job.size();
-    finished_.erase(job.number());
+    if (finished_.erase(job.finish_number) > 0) {
+        finished_bytes_ -= job.result_bytes;
+    }
     by_number_.erase(job.number());
+    std::optional<Job> removed(std::move(job));
     jobs_.erase(found);
+    return removed;
 }
 
 Job* JobTable::find(const proto::JobId& id)
@@ -82,8 +86,10 @@ void JobTable::refresh(Job& job)
         ready_.refresh_pin(job, rank);
     }
     refresh_queues(job);
-    if (job.is_over()) {
-        finished_.insert(job.number());
+    if (job.is_over() && job.finish_number == 0) {
+        job.finish_number = ++last_finish_;
+        finished_.emplace(job.finish_number, &job);
+        finished_bytes_ += job.result_bytes;
     }
 }
 
@@ -117,7 +123,7 @@ bool JobTable::drop_artifact(const std::string& sha256)
 
 Job* JobTable::oldest_finished()
 {
-    return finished_.empty() ? nullptr : by_number_.at(*finished_.begin());
+    return finished_.empty() ? nullptr : finished_.begin()->second;
 }
 
 } // namespace sdfleet::coordinator

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -17,7 +18,7 @@ namespace sdfleet::coordinator {
 class JobTable {
 public:
     Job& add(InsertJob record);
-    void remove(const proto::JobId& id);
+    std::optional<Job> remove(const proto::JobId& id);
 
     Job* find(const proto::JobId& id);
     const Job* find(const proto::JobId& id) const;
@@ -61,15 +62,19 @@ public:
     bool drop_artifact(const std::string& sha256);
     bool knows_artifact(const std::string& sha256) const { return artifacts_.contains(sha256); }
 
-    /// The oldest job that is over; nothing while all are under way.
+    /// The job that was over first; nothing while all are under way.
     Job* oldest_finished();
+    std::size_t finished_count() const { return finished_.size(); }
+    std::uint64_t finished_bytes() const { return finished_bytes_; }
 
 private:
     void refresh_queues(Job& job);
 
     std::map<proto::JobId, Job> jobs_;
     std::map<std::uint64_t, Job*> by_number_;
-    std::set<std::uint64_t> finished_;
+    std::map<std::uint64_t, Job*> finished_; ///< by finish number
+    std::uint64_t finished_bytes_ = 0;
+    std::uint64_t last_finish_ = 0;
     ReadyQueue ready_;
     std::map<std::string, std::set<std::uint64_t>> waiting_; ///< no empty sets
     std::map<std::string, std::uint32_t> artifacts_;

@@ -78,6 +78,10 @@ void Core::on(const proto::Submit& message, const From& from)
         fail(requester, proto::RequestError::unservable, *reason);
         return;
     }
+    if (leaving_ids_.contains(message.job_id)) {
+        fail_overloaded(requester, "an old job of this name is just leaving the books");
+        return;
+    }
     if (!make_room_for_job(message.spec.items.size())) {
         fail_overloaded(requester, "the coordinator has as many unfinished jobs as it can keep");
         return;
@@ -139,34 +143,6 @@ std::optional<std::string> Core::find_unservable(const proto::JobSpec& spec,
         }
     }
     return std::nullopt;
-}
-
-bool Core::make_room_for_job(std::size_t items)
-{
-    while (jobs_.all().size() >= limits_.jobs || jobs_.item_count() + items > limits_.items) {
-        Job* oldest = jobs_.oldest_finished();
-        if (oldest == nullptr) {
-            return false;
-        }
-        forget(*oldest);
-    }
-    return true;
-}
-
-void Core::forget(Job& job)
-{
-    std::vector<std::string> unused;
-    for (std::uint32_t index = 0; index < job.size(); ++index) {
-        const Item& item = job.item(index);
-        if (item.state == proto::ItemState::done && jobs_.drop_artifact(item.past().sha256)) {
-            unused.push_back(item.past().sha256);
-        }
-    }
-    log(LogLevel::info, "job " + job.id().value + " leaves the books to make room for a new one");
-    const Ticket ticket = next_ticket();
-    pending_.emplace(ticket, ForgetUnderWay{std::move(unused)});
-    effects_.push_back(Persist{ticket, ForgetJob{job.id()}});
-    jobs_.remove(proto::JobId(job.id()));
 }
 
 void Core::finish_submit(const SubmitUnderWay& submit)
@@ -289,6 +265,10 @@ void Core::on(const ArtifactNotLoaded& event)
     const auto pending = take_pending(event.ticket);
     if (const auto* fetch = pending ? std::get_if<FetchUnderWay>(&*pending) : nullptr) {
         release(fetch->requester);
+        if (!jobs_.knows_artifact(fetch->sha256)) {
+            fail(fetch->requester, proto::RequestError::unknown_artifact, "its job has left the books");
+            return;
+        }
         fail(fetch->requester, proto::RequestError::storage,
              "the coordinator cannot read the artifact: " + event.reason);
         effects_.push_back(Alarm{"cannot read an artifact: " + event.reason});

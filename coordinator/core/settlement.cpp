@@ -30,12 +30,12 @@ void Core::write(std::uint64_t settlement_id)
     }
     const Settlement& settlement = found->second;
     const Ticket ticket = next_ticket();
-    if (settlement.content) {
+    if (settlement.content && settlement.content->bytes.size() > options_.small_artifact_bytes) {
         pending_.emplace(ticket, SaveUnderWay{settlement_id});
         effects_.push_back(SaveArtifact{ticket, settlement.outcomes.front().sha256, *settlement.content});
     } else {
         pending_.emplace(ticket, CommitUnderWay{settlement_id});
-        effects_.push_back(Persist{ticket, SettleItems{settlement.job_id, settlement.outcomes}});
+        effects_.push_back(Persist{ticket, SettleItems{settlement.job_id, settlement.outcomes, settlement.content}});
     }
 }
 
@@ -59,13 +59,15 @@ void Core::on(const ArtifactNotSaved& event)
 {
     const auto pending = take_pending(event.ticket);
     const auto* save = pending ? std::get_if<SaveUnderWay>(&*pending) : nullptr;
-    if (save == nullptr) {
+    const auto* commit = pending ? std::get_if<CommitUnderWay>(&*pending) : nullptr;
+    if (save == nullptr && commit == nullptr) {
         return;
     }
+    const auto settlement = save != nullptr ? save->settlement : commit->settlement;
     if (event.is_corrupt) {
-        reject_corrupt(save->settlement, event.reason);
+        reject_corrupt(settlement, event.reason);
     } else {
-        retry_later(save->settlement, event.reason);
+        retry_later(settlement, event.reason);
     }
 }
 
@@ -82,17 +84,13 @@ void Core::on(const StoreCommitted& event)
     } else if (const auto* cancel = std::get_if<CancelUnderWay>(&*pending)) {
         finish_cancel(*cancel);
     } else if (const auto* forget = std::get_if<ForgetUnderWay>(&*pending)) {
-        for (const auto& sha256 : forget->unused_artifacts) {
-            if (!jobs_.knows_artifact(sha256)) { // else another job came to the same picture meanwhile
-                effects_.push_back(RemoveArtifact{sha256});
-            }
-        }
+        finish_forget(*forget);
     }
 }
 
 void Core::on(const StoreFailed& event)
 {
-    const auto pending = take_pending(event.ticket);
+    auto pending = take_pending(event.ticket);
     if (!pending) {
         return;
     }
@@ -110,6 +108,8 @@ void Core::on(const StoreFailed& event)
             release(requester);
             fail(requester, proto::RequestError::storage, "the coordinator cannot write: " + event.reason);
         }
+    } else if (auto* forget = std::get_if<ForgetUnderWay>(&*pending)) {
+        forget_later(std::move(*forget), event.reason);
     }
 }
 
@@ -132,7 +132,9 @@ void Core::reject_corrupt(std::uint64_t settlement_id, const std::string& reason
     failing_settlements_.erase(settlement_id);
     const ItemOutcome& outcome = settlement.outcomes.front();
     ++counters_.corrupt_results;
-    jobs_.drop_artifact(outcome.sha256);
+    if (jobs_.drop_artifact(outcome.sha256)) {
+        forget_on_disk(ForgetArtifacts{{outcome.sha256}}, 1); // its last true owner may have left meanwhile
+    }
     jobs_.find(settlement.job_id)->edit(outcome.index.value).settlement = 0;
     if (settlement.reply_to) {
         send(settlement.reply_to->peer, proto::ResultAck{outcome.attempt, proto::Verdict::corrupt},
@@ -179,6 +181,7 @@ void Core::apply(Job& job, const ItemOutcome& outcome)
     item.settlement = 0;
     item.attempt = outcome.attempt;
     item.tries = outcome.tries;
+    job.result_bytes += outcome.bytes;
     item.edit_past() = {outcome.actor, {}, outcome.sha256, outcome.bytes, outcome.elapsed_ms, outcome.error};
     item.step = outcome.state == proto::ItemState::done ? item.steps : item.step;
     job.set_state(outcome.index.value, outcome.state);
@@ -195,6 +198,10 @@ void Core::restore(const RestoredJob& restored)
             jobs_.add_artifact(outcome.sha256);
         }
     }
+    if (restored.is_leaving) {
+        retire(job);
+        return;
+    }
     for (std::uint32_t index = 0; index < job.size(); ++index) {
         if (job.item(index).is_over()) {
             continue;
@@ -205,7 +212,9 @@ void Core::restore(const RestoredJob& restored)
             jobs_.enqueue(job, index);
         }
     }
-    jobs_.refresh(job);
+    if (!job.is_over()) { // else it has its place among the finished ones when all are known
+        jobs_.refresh(job);
+    }
 }
 
 } // namespace sdfleet::coordinator

@@ -2,10 +2,13 @@
 // What the coordinator writes to disk, and what it reads back when it starts.
 #pragma once
 
+#include "proto/blob.hpp"
 #include "proto/messages.hpp"
 
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -38,6 +41,7 @@ struct InsertJob {
 struct SettleItems {
     proto::JobId job_id;
     std::vector<ItemOutcome> outcomes;
+    std::optional<proto::Blob> content; ///< a small artifact, of the only outcome: stored with it, or not at all
 };
 
 /// Every item without an outcome of its own is cancelled with it.
@@ -45,9 +49,18 @@ struct MarkJobCancelled {
     proto::JobId job_id;
 };
 
-/// An old job leaves the books to make room.
+/// An old job leaves the books, some of its items at a time. After a restart it is restored only to leave for good.
 struct ForgetJob {
     proto::JobId job_id;
+    std::uint32_t first_item = 0;
+    std::uint32_t end_item = std::numeric_limits<std::uint32_t>::max(); ///< one past the last
+    std::vector<std::string> artifacts; ///< hashes that nothing else refers to: small artifacts go with the items
+    bool is_last = true;                ///< nothing of the job is left after this
+};
+
+/// Small artifacts that nothing refers to any more.
+struct ForgetArtifacts {
+    std::vector<std::string> artifacts;
 };
 
 /// What an operator decided about a node; replaces what was decided before.
@@ -59,18 +72,21 @@ struct SetNodePolicy {
     bool operator==(const SetNodePolicy&) const = default;
 };
 
-using StoreOperation = std::variant<InsertJob, SettleItems, MarkJobCancelled, ForgetJob, SetNodePolicy>;
+using StoreOperation =
+    std::variant<InsertJob, SettleItems, MarkJobCancelled, ForgetJob, ForgetArtifacts, SetNodePolicy>;
 
 struct RestoredJob {
     InsertJob job;
     bool is_cancelled = false;
     std::vector<ItemOutcome> outcomes;
+    bool is_leaving = false; ///< a part of it was forgotten already
 };
 
-/// What the disk held at the start, oldest job first: the first event of a core's life.
+/// What the disk held at the start, oldest job first, in one or several parts: the first events of a core's life.
 struct Restored {
     std::vector<RestoredJob> jobs;
     std::vector<SetNodePolicy> nodes;
+    bool is_last = true;
 };
 
 } // namespace sdfleet::coordinator

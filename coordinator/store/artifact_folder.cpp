@@ -29,6 +29,14 @@ void sync_folder(const std::filesystem::path& folder)
 
 } // namespace
 
+std::optional<std::string> find_corruption(const std::string& sha256, const proto::Blob& content)
+{
+    const auto actual = base::sha256_hex(content.bytes);
+    return actual == sha256
+               ? std::nullopt
+               : std::optional("the result's SHA-256 is " + actual + ", not " + sha256 + " as its sender says");
+}
+
 ArtifactFolder::ArtifactFolder(std::filesystem::path folder) : folder_(std::move(folder))
 {
     std::error_code error;
@@ -49,9 +57,8 @@ std::filesystem::path ArtifactFolder::path_of(const std::string& sha256) const
 std::variant<std::monostate, ArtifactFolder::Corrupt, ArtifactFolder::Unwritable>
 ArtifactFolder::save(const std::string& sha256, const proto::Blob& content)
 {
-    const auto actual = base::sha256_hex(content.bytes);
-    if (actual != sha256) {
-        return Corrupt{"the result's SHA-256 is " + actual + ", not " + sha256 + " as its sender says"};
+    if (auto fault = find_corruption(sha256, content)) {
+        return Corrupt{std::move(*fault)};
     }
     const auto path = path_of(sha256);
     std::error_code error;
@@ -78,6 +85,20 @@ base::Result<proto::Blob> ArtifactFolder::load(const std::string& sha256) const
         return base::fail(base::ExitCode::failed, path_of(sha256).string() + " was damaged on disk");
     }
     return proto::Blob::of(std::move(*content));
+}
+
+std::unordered_set<std::string> ArtifactFolder::names() const
+{
+    std::unordered_set<std::string> names;
+    std::error_code error;
+    for (const auto& subfolder : std::filesystem::directory_iterator(folder_, error)) {
+        for (const auto& file : std::filesystem::directory_iterator(subfolder.path(), error)) {
+            if (auto name = file.path().filename().string(); base::is_sha256_hex(name)) {
+                names.insert(std::move(name));
+            }
+        }
+    }
+    return names;
 }
 
 void ArtifactFolder::remove(const std::string& sha256)

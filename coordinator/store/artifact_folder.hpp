@@ -5,12 +5,17 @@
 #include "proto/blob.hpp"
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <unordered_set>
 #include <variant>
 
 namespace sdfleet::coordinator {
 
-/// Results as files, `<folder>/<first two digits>/<sha256>`. A file that is there is whole and durable. One thread.
+/// What is wrong with a result that does not match the hash that its sender says; nothing when it does.
+std::optional<std::string> find_corruption(const std::string& sha256, const proto::Blob& content);
+
+/// Large results as files, `<folder>/<first two digits>/<sha256>`. A file that is there is whole and durable. One thread.
 class ArtifactFolder {
 public:
     /// Clears away what a killed process left half written.
@@ -28,6 +33,9 @@ public:
 
     /// Fails when the file is missing or was damaged on disk.
     base::Result<proto::Blob> load(const std::string& sha256) const;
+
+    /// The hashes of all files, by which those that nothing refers to are found after a crash.
+    std::unordered_set<std::string> names() const;
 
     void remove(const std::string& sha256);
 

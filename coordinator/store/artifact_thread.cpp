@@ -5,8 +5,8 @@
 
 namespace sdfleet::coordinator {
 
-ArtifactThread::ArtifactThread(ArtifactFolder folder, std::function<void(Event)> on_event)
-    : folder_(std::move(folder)), on_event_(std::move(on_event)), thread_([this] { run(); })
+ArtifactThread::ArtifactThread(ArtifactFolder folder, ContentReader contents, std::function<void(Event)> on_event)
+    : folder_(std::move(folder)), contents_(std::move(contents)), on_event_(std::move(on_event)), thread_([this] { run(); })
 {
 }
 
@@ -60,12 +60,21 @@ void ArtifactThread::perform(const SaveArtifact& task)
 
 void ArtifactThread::perform(const LoadArtifact& task)
 {
-    auto content = folder_.load(task.sha256);
+    auto content = load(task.sha256);
     if (content) {
         on_event_(ArtifactLoaded{task.ticket, std::move(*content)});
     } else {
         on_event_(ArtifactNotLoaded{task.ticket, content.error().message});
     }
+}
+
+base::Result<proto::Blob> ArtifactThread::load(const std::string& sha256)
+{
+    auto small = contents_.find(sha256);
+    if (!small) {
+        return tl::unexpected(std::move(small.error()));
+    }
+    return *small ? base::Result<proto::Blob>(std::move(**small)) : folder_.load(sha256);
 }
 
 void ArtifactThread::perform(const RemoveArtifact& task)

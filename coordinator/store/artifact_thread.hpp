@@ -4,6 +4,7 @@
 #include "coordinator/core/effects.hpp"
 #include "coordinator/store/artifact_folder.hpp"
 #include "coordinator/store/bounded_queue.hpp"
+#include "coordinator/store/content_reader.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -12,13 +13,13 @@
 
 namespace sdfleet::coordinator {
 
-/// Hashes, writes and reads artifacts on a thread of its own.
+/// Hashes, writes and reads large artifacts on a thread of its own, and reads the small ones.
 class ArtifactThread {
 public:
     using Task = std::variant<SaveArtifact, LoadArtifact, RemoveArtifact>;
 
     /// `on_event` is called on the thread, once for each save and load.
-    ArtifactThread(ArtifactFolder folder, std::function<void(Event)> on_event);
+    ArtifactThread(ArtifactFolder folder, ContentReader contents, std::function<void(Event)> on_event);
 
     /// Finishes what is queued, then ends.
     ~ArtifactThread();
@@ -36,7 +37,10 @@ private:
     void perform(const LoadArtifact& task);
     void perform(const RemoveArtifact& task);
 
+    base::Result<proto::Blob> load(const std::string& sha256);
+
     ArtifactFolder folder_;
+    ContentReader contents_;
     std::function<void(Event)> on_event_;
     BoundedQueue<Task> queue_{capacity};
     std::thread thread_;

@@ -37,6 +37,13 @@ public:
         return std::exchange(queue_, {});
     }
 
+    /// Nothing waits, and more may come.
+    bool is_idle()
+    {
+        const std::lock_guard lock(mutex_);
+        return !is_closed_ && queue_.empty();
+    }
+
     /// What is queued is still worked off.
     void close()
     {

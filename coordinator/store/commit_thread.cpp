@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/store/commit_thread.hpp"
 
+#include "coordinator/store/artifact_folder.hpp"
+
 #include <utility>
-#include <vector>
 
 namespace sdfleet::coordinator {
 
@@ -33,23 +34,67 @@ void CommitThread::push(Persist persist)
 
 void CommitThread::run()
 {
-    for (auto batch = queue_.take_all(); !batch.empty(); batch = queue_.take_all()) {
-        std::vector<StoreOperation> operations;
-        operations.reserve(batch.size());
-        for (auto& persist : batch) {
-            operations.push_back(std::move(persist.operation));
+    for (auto waiting = queue_.take_all(); !waiting.empty(); waiting = queue_.take_all()) {
+        while (!waiting.empty()) {
+            commit(take_group(waiting));
         }
-        const auto together = database_.commit(operations);
-        for (std::size_t i = 0; i < batch.size(); ++i) {
-            // One bad operation must not take the others with it.
-            const auto result =
-                together || batch.size() == 1 ? together : database_.commit(std::span(operations).subspan(i, 1));
-            if (result) {
-                on_event_(StoreCommitted{batch[i].ticket});
-            } else {
-                on_event_(StoreFailed{batch[i].ticket, result.error().message});
-            }
+        while (queue_.is_idle() && database_.tidy()) {
         }
+    }
+}
+
+CommitThread::Group CommitThread::take_group(std::deque<Persist>& waiting)
+{
+    Group group;
+    std::size_t bytes = 0;
+    while (!waiting.empty() && group.operations.size() < operations_per_commit && bytes < bytes_per_commit) {
+        Persist persist = std::move(waiting.front());
+        waiting.pop_front();
+        if (!is_whole(persist)) {
+            continue;
+        }
+        if (const auto* settled = std::get_if<SettleItems>(&persist.operation); settled != nullptr && settled->content) {
+            bytes += settled->content->bytes.size();
+        }
+        group.operations.push_back(std::move(persist.operation));
+        group.tickets.push_back(persist.ticket);
+    }
+    return group;
+}
+
+bool CommitThread::is_whole(const Persist& persist)
+{
+    const auto* settled = std::get_if<SettleItems>(&persist.operation);
+    if (settled == nullptr || !settled->content) {
+        return true;
+    }
+    auto fault = find_corruption(settled->outcomes.front().sha256, *settled->content);
+    if (fault) {
+        on_event_(ArtifactNotSaved{persist.ticket, true, std::move(*fault)});
+    }
+    return !fault;
+}
+
+void CommitThread::commit(const Group& group)
+{
+    const auto committed = database_.commit(group.operations);
+    if (!committed && committed.error().is_of_operation && group.operations.size() > 1) {
+        commit_one_by_one(group); // a bad one must not take the others with it
+        return;
+    }
+    for (const auto ticket : group.tickets) {
+        if (committed) {
+            on_event_(StoreCommitted{ticket});
+        } else {
+            on_event_(StoreFailed{ticket, committed.error().message});
+        }
+    }
+}
+
+void CommitThread::commit_one_by_one(const Group& group)
+{
+    for (std::size_t i = 0; i < group.operations.size(); ++i) {
+        commit({{group.operations[i]}, {group.tickets[i]}});
     }
 }
 

@@ -17,7 +17,8 @@ CREATE TABLE jobs (
     id              TEXT NOT NULL UNIQUE,
     created_unix_ms INTEGER NOT NULL,
     is_cancelled    INTEGER NOT NULL DEFAULT 0,
-    submit          BLOB NOT NULL                        -- the Submit message as on the wire, envelope included
+    submit          BLOB NOT NULL,                       -- the Submit message as on the wire, envelope included
+    is_leaving      INTEGER NOT NULL DEFAULT 0           -- some of its outcomes were deleted already
 );
 
 CREATE TABLE ranks (             -- the actors that a split job was divided between
@@ -49,15 +50,27 @@ CREATE TABLE nodes (             -- what operators decided about nodes
     is_draining INTEGER NOT NULL,
     fenced      INTEGER NOT NULL -- the newest incarnation that is declared dead; 0: none
 ) WITHOUT ROWID;
+
+CREATE TABLE artifacts (         -- the small ones; the others are files
+    sha256  TEXT NOT NULL UNIQUE,
+    content BLOB NOT NULL
+);
 )sql";
 
 /// Brings the tables of version 1 forward.
 constexpr const char* migrate_from_1 = R"sql(
+ALTER TABLE jobs ADD COLUMN is_leaving INTEGER NOT NULL DEFAULT 0;
+
 CREATE TABLE nodes (
     id          TEXT PRIMARY KEY,
     is_draining INTEGER NOT NULL,
     fenced      INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+CREATE TABLE artifacts (
+    sha256  TEXT NOT NULL UNIQUE,
+    content BLOB NOT NULL
+);
 )sql";
 
 } // namespace sdfleet::coordinator

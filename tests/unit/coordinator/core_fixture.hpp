@@ -62,6 +62,7 @@ public:
     std::vector<Event> unanswered; ///< what a silent disk will say
     std::vector<std::string> alarms;
     std::vector<std::string> lines;
+    std::set<std::string> files; ///< of large artifacts, by hash
     std::set<std::string> removed_artifacts;
 
     void feed(const Event& event)
@@ -222,11 +223,40 @@ public:
                 outcomes.insert(outcomes.end(), settled->outcomes.begin(), settled->outcomes.end());
             } else if (const auto* cancelled = std::get_if<MarkJobCancelled>(&operation)) {
                 find(cancelled->job_id)->is_cancelled = true;
-            } else {
-                jobs.erase(find(std::get<ForgetJob>(operation).job_id));
+            } else if (const auto* forget = std::get_if<ForgetJob>(&operation)) {
+                const auto job = find(forget->job_id);
+                job->is_leaving = true;
+                std::erase_if(job->outcomes, [forget](const auto& outcome) {
+                    return outcome.index.value >= forget->first_item && outcome.index.value < forget->end_item;
+                });
+                if (forget->is_last) {
+                    jobs.erase(job);
+                }
             }
         }
         return jobs;
+    }
+
+    /// The hashes of the artifacts that are there: small ones in the database, large ones as files.
+    std::set<std::string> artifacts_on_disk() const
+    {
+        std::set<std::string> artifacts = files;
+        const auto erase = [&artifacts](const std::vector<std::string>& hashes) {
+            for (const auto& sha256 : hashes) {
+                artifacts.erase(sha256);
+            }
+        };
+        for (const auto& operation : stored) {
+            if (const auto* settled = std::get_if<SettleItems>(&operation); settled != nullptr && settled->content) {
+                artifacts.insert(settled->outcomes.front().sha256);
+            } else if (const auto* forget = std::get_if<ForgetJob>(&operation)) {
+                erase(forget->artifacts);
+            } else if (const auto* forget_some = std::get_if<ForgetArtifacts>(&operation)) {
+                erase(forget_some->artifacts);
+            }
+        }
+        artifacts.insert(files.begin(), files.end());
+        return artifacts;
     }
 
     /// A silent disk's answers to what it was asked so far.
@@ -252,6 +282,16 @@ private:
             events.push_back(StoreFailed{effect.ticket, "disk full"});
             return;
         }
+        const auto* settled = std::get_if<SettleItems>(&effect.operation);
+        if (corrupts_artifacts && settled != nullptr && settled->content) {
+            const ArtifactNotSaved corrupt{effect.ticket, true, "bits fell over"};
+            if (disk == Disk::silent) {
+                unanswered.push_back(corrupt);
+            } else {
+                events.push_back(corrupt);
+            }
+            return;
+        }
         stored.push_back(effect.operation);
         if (disk == Disk::silent) {
             unanswered.push_back(StoreCommitted{effect.ticket});
@@ -272,8 +312,10 @@ private:
         } else if (disk == Disk::full) {
             events.push_back(ArtifactNotSaved{effect.ticket, false, "disk full"});
         } else if (disk == Disk::silent) {
+            files.insert(effect.sha256);
             unanswered.push_back(ArtifactSaved{effect.ticket});
         } else {
+            files.insert(effect.sha256);
             events.push_back(ArtifactSaved{effect.ticket});
         }
     }
@@ -283,7 +325,11 @@ private:
         events.push_back(ArtifactLoaded{effect.ticket, proto::Blob::of("result")});
     }
 
-    void perform(RemoveArtifact& effect, std::deque<Event>&) { removed_artifacts.insert(effect.sha256); }
+    void perform(RemoveArtifact& effect, std::deque<Event>&) 
+    {
+        files.erase(effect.sha256);
+        removed_artifacts.insert(effect.sha256);
+    }
     void perform(Log& effect, std::deque<Event>&) { lines.push_back(effect.text); }
     void perform(Alarm& effect, std::deque<Event>&) { alarms.push_back(effect.text); }
 };
