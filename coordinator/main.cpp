@@ -38,6 +38,14 @@ int main(int argc, char** argv)
                    "Write the endpoint into this file once it listens; removed at the end");
     add_milliseconds(app, "--lease-ms", options.lease, "A node silent for this long is lost");
     add_milliseconds(app, "--heartbeat-interval-ms", options.heartbeat_interval, "What agents are told to keep");
+    add_milliseconds(app, "--brake-timeout-ms", options.brake_timeout,
+                     "When most of 4 or more nodes fall silent at once their work is held for them this long");
+    app.add_option("--keep-jobs", settings.limits.finished_jobs, "Finished jobs to keep; the oldest go first")
+        ->check(CLI::Range(0, 100'000))
+        ->capture_default_str();
+    app.add_option("--keep-bytes", settings.limits.artifact_bytes,
+                   "Results to keep, such as 50GiB; beyond it the oldest finished jobs go. Default: all")
+        ->transform(CLI::AsSizeValue(false));
     add_milliseconds(app, "--progress-timeout-ms", options.progress_timeout,
                      "An item without progress for this long is given to another actor");
     add_milliseconds(app, "--unservable-timeout-ms", options.unservable_timeout,

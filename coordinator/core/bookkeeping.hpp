@@ -70,12 +70,16 @@ struct FetchUnderWay {
     std::string sha256;
     Requester requester;
 };
+struct PolicyUnderWay {
+    SetNodePolicy policy;
+    Requester requester;
+};
 struct ForgetUnderWay {
     std::vector<std::string> unused_artifacts;
 };
 
 /// What the answer to a ticket is needed for.
-using Pending =
-    std::variant<SaveUnderWay, CommitUnderWay, SubmitUnderWay, CancelUnderWay, FetchUnderWay, ForgetUnderWay>;
+using Pending = std::variant<SaveUnderWay, CommitUnderWay, SubmitUnderWay, CancelUnderWay, FetchUnderWay,
+                             PolicyUnderWay, ForgetUnderWay>;
 
 } // namespace sdfleet::coordinator

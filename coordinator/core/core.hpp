@@ -3,6 +3,8 @@
 
 #include "coordinator/core/attempt.hpp"
 #include "coordinator/core/bookkeeping.hpp"
+#include "coordinator/core/brake.hpp"
+#include "coordinator/core/dispatch_times.hpp"
 #include "coordinator/core/effects.hpp"
 #include "coordinator/core/events.hpp"
 #include "coordinator/core/fleet.hpp"
@@ -11,6 +13,7 @@
 #include "coordinator/core/timers.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -26,7 +29,12 @@ struct Counters {
     std::uint64_t misdirected = 0;     ///< messages that their sender may not send
     std::uint64_t retries = 0;         ///< items given out again
     std::uint64_t taken_back = 0;      ///< staged items asked back for an idle actor
-    std::uint64_t speculated = 0;      ///< second copies of slow items
+    std::uint64_t items_done = 0;
+    std::uint64_t items_failed = 0;
+    std::uint64_t items_cancelled = 0;
+    std::uint64_t steps = 0; ///< denoising steps that actors reported
+    std::uint64_t nodes_lost = 0;
+    std::uint64_t speculated = 0; ///< second copies of slow items
 };
 
 /// The coordinator as a pure machine: events and the time in, effects out. Reads no clock, draws no random numbers and
@@ -99,6 +107,21 @@ private:
     void on(const proto::Goodbye& message, Node& node, const From& from);
     void on(const proto::Heartbeat& message, Node& node, const From& from);
     void on(const proto::ActorUpdate& message, Node& node, const From& from);
+
+    // node_policy.cpp: what operators decide
+    void on(const proto::DrainNode& message, const From& from);
+    void on(const proto::FenceNode& message, const From& from);
+    SetNodePolicy policy_of(const proto::NodeId& id) const;
+    void decide(SetNodePolicy policy, const From& from);
+    void finish_policy(const PolicyUnderWay& under_way);
+    void keep_policy(const SetNodePolicy& policy);
+    void ask_back_staged(const Node& node);
+    bool is_fenced(const proto::NodeId& id, proto::Incarnation incarnation) const;
+    static proto::Refused refuse_fenced(const proto::NodeId& id);
+    void update_brake();
+
+    // status.cpp: the fleet in numbers
+    void on(const proto::GetStatus& message, const From& from);
 
     // attempts.cpp: what happens to a try
     void on(const proto::Accepted& message, Node& node, const From& from);
@@ -184,7 +207,8 @@ private:
     std::optional<std::string> find_unservable(const proto::JobSpec& spec,
                                                const std::vector<proto::ActorId>& ranks) const;
     bool make_room_for_job(std::size_t items);
-    void forget(Job& job);
+    void forget_surplus();
+    void forget(Job& job, const char* why);
     void finish_submit(const SubmitUnderWay& submit);
     void fail_submit(const SubmitUnderWay& submit, const std::string& reason);
     void finish_cancel(const CancelUnderWay& cancel);
@@ -207,6 +231,8 @@ private:
     Counters counters_;
 
     Fleet fleet_;
+    std::map<proto::NodeId, SetNodePolicy> policies_; ///< of nodes that drain or were fenced
+    Brake brake_;
     JobTable jobs_;
     Timers timers_;
     std::map<Peer, PeerRecord> peers_;
@@ -218,6 +244,10 @@ private:
     std::map<Ticket, Pending> pending_;
     std::map<std::uint64_t, Watcher> watchers_;
     std::map<proto::JobId, std::set<std::uint64_t>> watchers_of_;
+
+    DispatchTimes dispatch_times_;
+    std::deque<Fault> recent_faults_; ///< oldest first, at most Limits::recent_faults
+    Milliseconds started_at_;
 
     std::uint64_t last_ticket_ = 0;
     std::uint64_t last_settlement_ = 0;

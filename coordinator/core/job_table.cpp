@@ -105,12 +105,22 @@ void JobTable::refresh_queues(Job& job)
     }
 }
 
+void JobTable::add_artifact(const std::string& sha256, std::uint64_t bytes)
+{
+    auto& artifact = artifacts_[sha256];
+    if (artifact.references++ == 0) {
+        artifact.bytes = bytes;
+        artifact_bytes_ += bytes;
+    }
+}
+
 bool JobTable::drop_artifact(const std::string& sha256)
 {
     const auto found = artifacts_.find(sha256);
-    if (found == artifacts_.end() || --found->second > 0) {
+    if (found == artifacts_.end() || --found->second.references > 0) {
         return false;
     }
+    artifact_bytes_ -= found->second.bytes;
     artifacts_.erase(found);
     return true;
 }

@@ -56,7 +56,10 @@ public:
     /// The numbers of jobs with queued items, by model: of those too that may not be served now.
     const std::map<std::string, std::set<std::uint64_t>>& waiting() const { return waiting_; }
 
-    void add_artifact(const std::string& sha256) { ++artifacts_[sha256]; }
+    std::size_t finished_count() const { return finished_.size(); }
+
+    void add_artifact(const std::string& sha256, std::uint64_t bytes);
+    std::uint64_t artifact_bytes() const { return artifact_bytes_; } ///< of all, each counted once
     /// True when nobody refers to it any more.
     bool drop_artifact(const std::string& sha256);
     bool knows_artifact(const std::string& sha256) const { return artifacts_.contains(sha256); }
@@ -72,7 +75,12 @@ private:
     std::set<std::uint64_t> finished_;
     ReadyQueue ready_;
     std::map<std::string, std::set<std::uint64_t>> waiting_; ///< no empty sets
-    std::map<std::string, std::uint32_t> artifacts_;
+    struct Artifact {
+        std::uint32_t references = 0;
+        std::uint64_t bytes = 0;
+    };
+    std::map<std::string, Artifact> artifacts_;
+    std::uint64_t artifact_bytes_ = 0;
     std::size_t item_count_ = 0;
     std::uint64_t next_number_ = 1;
 };

@@ -20,6 +20,7 @@ struct Identity {
 struct Options {
     Milliseconds heartbeat_interval{500};
     Milliseconds lease{5'000};                ///< a node silent for this long is lost
+    Milliseconds brake_timeout{60'000};       ///< how long mass silence is put up with before nodes are given up
     Milliseconds accept_timeout{10'000};      ///< from Assign to Accepted
     Milliseconds progress_timeout{300'000};   ///< from one sign of progress of an attempt to the next
     Milliseconds unservable_timeout{600'000}; ///< items that no live actor can serve fail after this long
@@ -44,8 +45,12 @@ struct Limits {
     std::size_t models_per_node = 1'024;
     std::size_t in_flight_per_actor = 2; ///< one running, one staged
     std::size_t peers = 16'384;
-    std::size_t jobs = 10'000;
+    std::size_t jobs = 200'000;
+    std::size_t finished_jobs = 10'000;        ///< of these; the oldest leave the books
+    std::uint64_t artifact_bytes = UINT64_MAX; ///< beyond this the oldest finished jobs leave the books too
+    std::size_t forgets_per_step = 16;
     std::size_t items = 2'000'000; ///< of all jobs together
+    std::size_t recent_faults = 64;
     std::size_t watchers = 8'192;
     std::size_t watchers_per_client = 64;
     std::size_t pending_requests_per_client = 64;

@@ -126,8 +126,10 @@ std::optional<std::string> Core::find_unservable(const proto::JobSpec& spec,
         const auto names = fleet_.model_names();
         return "no node serves " + what + "; the fleet serves: " + (names.empty() ? "no model" : enumerate(names));
     }
-    if ((spec.model.empty() || spec.split != proto::Split::pull) && fleet_.count_actors(spec.model).not_failed() == 0) {
-        return "no actor serves " + what + ": all have failed, or their nodes have none";
+    const auto census = fleet_.count_actors(spec.model);
+    const std::size_t usable = census.not_failed() + (spec.split == proto::Split::pull ? census.draining : 0);
+    if ((spec.model.empty() || spec.split != proto::Split::pull) && usable == 0) {
+        return "no actor serves " + what + ": all have failed or drain, or their nodes have none";
     }
     if (spec.split == proto::Split::rank) {
         for (std::size_t i = 0; i < spec.items.size(); ++i) {
@@ -148,12 +150,26 @@ bool Core::make_room_for_job(std::size_t items)
         if (oldest == nullptr) {
             return false;
         }
-        forget(*oldest);
+        forget(*oldest, "to make room for a new one");
     }
     return true;
 }
 
-void Core::forget(Job& job)
+/// A few in each step: the disk has other work too.
+void Core::forget_surplus()
+{
+    for (std::size_t i = 0; i < limits_.forgets_per_step; ++i) {
+        Job* oldest = jobs_.oldest_finished();
+        const bool is_surplus = oldest != nullptr && (jobs_.finished_count() > limits_.finished_jobs ||
+                                                      jobs_.artifact_bytes() > limits_.artifact_bytes);
+        if (!is_surplus || pending_.size() >= limits_.pending_requests) {
+            return;
+        }
+        forget(*oldest, "as the oldest of those that are kept");
+    }
+}
+
+void Core::forget(Job& job, const char* why)
 {
     std::vector<std::string> unused;
     for (std::uint32_t index = 0; index < job.size(); ++index) {
@@ -162,7 +178,7 @@ void Core::forget(Job& job)
             unused.push_back(item.past().sha256);
         }
     }
-    log(LogLevel::info, "job " + job.id().value + " leaves the books to make room for a new one");
+    log(LogLevel::info, "job " + job.id().value + " leaves the books " + why);
     const Ticket ticket = next_ticket();
     pending_.emplace(ticket, ForgetUnderWay{std::move(unused)});
     effects_.push_back(Persist{ticket, ForgetJob{job.id()}});
@@ -245,6 +261,7 @@ void Core::finish_cancel(const CancelUnderWay& cancel)
             }
         }
         item.attempt = item.copy = {};
+        ++counters_.items_cancelled;
         job.set_state(index, proto::ItemState::cancelled);
     }
     job.touch_job();

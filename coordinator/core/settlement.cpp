@@ -15,7 +15,7 @@ void Core::settle(Settlement settlement)
         item.settlement = id;
         item.attempt = outcome.attempt;
         if (outcome.state == proto::ItemState::done) {
-            jobs_.add_artifact(outcome.sha256);
+            jobs_.add_artifact(outcome.sha256, outcome.bytes);
         }
     }
     settlements_.emplace(id, std::move(settlement));
@@ -81,6 +81,8 @@ void Core::on(const StoreCommitted& event)
         finish_submit(*submit);
     } else if (const auto* cancel = std::get_if<CancelUnderWay>(&*pending)) {
         finish_cancel(*cancel);
+    } else if (const auto* policy = std::get_if<PolicyUnderWay>(&*pending)) {
+        finish_policy(*policy);
     } else if (const auto* forget = std::get_if<ForgetUnderWay>(&*pending)) {
         for (const auto& sha256 : forget->unused_artifacts) {
             if (!jobs_.knows_artifact(sha256)) { // else another job came to the same picture meanwhile
@@ -100,6 +102,9 @@ void Core::on(const StoreFailed& event)
         retry_later(commit->settlement, event.reason);
     } else if (const auto* submit = std::get_if<SubmitUnderWay>(&*pending)) {
         fail_submit(*submit, event.reason);
+    } else if (const auto* policy = std::get_if<PolicyUnderWay>(&*pending)) {
+        release(policy->requester);
+        fail(policy->requester, proto::RequestError::storage, "the coordinator cannot write: " + event.reason);
     } else if (const auto* cancel = std::get_if<CancelUnderWay>(&*pending)) {
         Job& job = *jobs_.find(cancel->job_id);
         job.is_cancel_requested = false;
@@ -156,6 +161,7 @@ void Core::finish_settlement(std::uint64_t settlement_id)
         if (outcome.state == proto::ItemState::done && actor != nullptr) {
             ++actor->items_done;
         }
+        ++(outcome.state == proto::ItemState::done ? counters_.items_done : counters_.items_failed);
         if (outcome.state == proto::ItemState::failed) {
             log(LogLevel::warning,
                 "item " + proto::to_string(proto::ItemId{job.id(), outcome.index}) + " failed: " + outcome.error);
@@ -192,7 +198,7 @@ void Core::restore(const RestoredJob& restored)
     for (const auto& outcome : restored.outcomes) {
         apply(job, outcome);
         if (outcome.state == proto::ItemState::done) {
-            jobs_.add_artifact(outcome.sha256);
+            jobs_.add_artifact(outcome.sha256, outcome.bytes);
         }
     }
     for (std::uint32_t index = 0; index < job.size(); ++index) {

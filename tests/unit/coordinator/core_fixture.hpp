@@ -205,7 +205,7 @@ public:
         core = Core({{"cluster"}, ++epoch_, "test"}, options_, limits_);
         unanswered.clear();
         inbox.clear();
-        feed(Restored{jobs_on_disk(), {}});
+        feed(Restored{jobs_on_disk(), policies_on_disk()});
     }
 
     std::vector<RestoredJob> jobs_on_disk() const
@@ -222,11 +222,26 @@ public:
                 outcomes.insert(outcomes.end(), settled->outcomes.begin(), settled->outcomes.end());
             } else if (const auto* cancelled = std::get_if<MarkJobCancelled>(&operation)) {
                 find(cancelled->job_id)->is_cancelled = true;
-            } else {
-                jobs.erase(find(std::get<ForgetJob>(operation).job_id));
+            } else if (const auto* forgotten = std::get_if<ForgetJob>(&operation)) {
+                jobs.erase(find(forgotten->job_id));
             }
         }
         return jobs;
+    }
+
+    std::vector<SetNodePolicy> policies_on_disk() const
+    {
+        std::map<proto::NodeId, SetNodePolicy> policies;
+        for (const auto& operation : stored) {
+            if (const auto* policy = std::get_if<SetNodePolicy>(&operation)) {
+                policies[policy->node_id] = *policy;
+            }
+        }
+        std::vector<SetNodePolicy> list;
+        for (const auto& [id, policy] : policies) {
+            list.push_back(policy);
+        }
+        return list;
     }
 
     /// A silent disk's answers to what it was asked so far.
