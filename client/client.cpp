@@ -92,6 +92,21 @@ base::Result<proto::ModelList> Client::list_models(const proto::ListModels& requ
     return impl_->ask<proto::ModelList>(request);
 }
 
+base::Result<proto::NodeChanged> Client::drain_node(const proto::NodeId& node_id, bool drain)
+{
+    return impl_->ask<proto::NodeChanged>(proto::DrainNode{node_id, drain});
+}
+
+base::Result<proto::NodeChanged> Client::fence_node(const proto::NodeId& node_id)
+{
+    return impl_->ask<proto::NodeChanged>(proto::FenceNode{node_id});
+}
+
+base::Result<proto::Status> Client::status(const proto::GetStatus& request)
+{
+    return impl_->ask<proto::Status>(request);
+}
+
 base::Result<proto::JobCancelled> Client::cancel(const proto::JobId& job_id)
 {
     return impl_->ask<proto::JobCancelled>(proto::CancelJob{job_id});

@@ -55,6 +55,9 @@ public:
     base::Result<proto::JobList> list_jobs(const proto::ListJobs& request);
     base::Result<proto::NodeList> list_nodes(const proto::ListNodes& request);
     base::Result<proto::ModelList> list_models(const proto::ListModels& request);
+    base::Result<proto::NodeChanged> drain_node(const proto::NodeId& node_id, bool drain);
+    base::Result<proto::NodeChanged> fence_node(const proto::NodeId& node_id);
+    base::Result<proto::Status> status(const proto::GetStatus& request);
     base::Result<proto::JobCancelled> cancel(const proto::JobId& job_id);
 
     /// The artifact's bytes, which have the hash asked for.

@@ -9,9 +9,6 @@ namespace {
 
 using sdfleet::coordinator::Milliseconds;
 
-constexpr std::size_t max_unfinished_jobs = 200'000;
-constexpr std::size_t max_kept_jobs = 1'000'000;
-
 void add_milliseconds(CLI::App& app, const std::string& flag, Milliseconds& value, const std::string& text)
 {
     constexpr std::int64_t day_ms = 86'400'000;
@@ -39,23 +36,22 @@ int main(int argc, char** argv)
                  "Listen beyond this machine without keys: neither encrypted nor authenticated");
     app.add_option("--endpoint-file", settings.endpoint_file,
                    "Write the endpoint into this file once it listens; removed at the end");
-    app.add_option("--keep-jobs", options.keep_jobs,
-                   "Finished jobs that are kept with their results; with more, those that ended first are deleted")
-        ->check(CLI::Range(std::size_t{1}, max_kept_jobs))
-        ->capture_default_str();
-    app.add_option("--keep-bytes", options.keep_bytes,
-                   "Bytes of results of finished jobs that are kept, as 500MB or 20GiB; the newest job is always kept "
-                   "(default: no bound)")
-        ->transform(CLI::AsSizeValue(true));
     add_milliseconds(app, "--lease-ms", options.lease, "A node silent for this long is lost");
     add_milliseconds(app, "--heartbeat-interval-ms", options.heartbeat_interval, "What agents are told to keep");
+    add_milliseconds(app, "--brake-timeout-ms", options.brake_timeout,
+                     "When most of 4 or more nodes fall silent at once their work is held for them this long");
+    app.add_option("--keep-jobs", settings.limits.finished_jobs, "Finished jobs to keep; the oldest go first")
+        ->check(CLI::Range(0, 100'000))
+        ->capture_default_str();
+    app.add_option("--keep-bytes", settings.limits.artifact_bytes,
+                   "Results to keep, such as 50GiB; beyond it the oldest finished jobs go. Default: all")
+        ->transform(CLI::AsSizeValue(false));
     add_milliseconds(app, "--progress-timeout-ms", options.progress_timeout,
                      "An item without progress for this long is given to another actor");
     add_milliseconds(app, "--unservable-timeout-ms", options.unservable_timeout,
                      "Items that no live actor can serve for this long fail");
 
     return base::parse_and_run(app, argc, argv, [&settings] {
-        settings.limits.jobs = max_unfinished_jobs + settings.options.keep_jobs;
         if (!settings.listen.starts_with("tcp://") && !settings.listen.starts_with("ipc://")) {
             return base::report("coordinator",
                                 {base::ExitCode::usage,

@@ -30,6 +30,8 @@ int run_application(int argc, const char* const* argv)
     add_job_command(app, program);
     add_cancel_command(app, program);
     add_nodes_command(app, program);
+    add_node_command(app, program);
+    add_top_command(app, program);
     add_models_command(app, program);
     add_keys_command(app, program);
     add_bench_command(app, program);

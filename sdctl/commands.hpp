@@ -14,6 +14,8 @@ void add_jobs_command(CLI::App& app, Program& program);
 void add_job_command(CLI::App& app, Program& program);
 void add_cancel_command(CLI::App& app, Program& program);
 void add_nodes_command(CLI::App& app, Program& program);
+void add_node_command(CLI::App& app, Program& program);
+void add_top_command(CLI::App& app, Program& program);
 void add_models_command(CLI::App& app, Program& program);
 void add_keys_command(CLI::App& app, Program& program);
 void add_bench_command(CLI::App& app, Program& program);

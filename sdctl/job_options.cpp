@@ -112,6 +112,10 @@ void add_job_options(CLI::App& command, JobOptions& o)
                     "names its actor, as in '0: a dog'")
         ->check(CLI::IsMember({"pull", "contiguous", "rank"}))
         ->capture_default_str();
+    command
+        .add_option("--priority", o.priority, "Jobs of a higher priority go first, those of the same share the fleet")
+        ->check(CLI::Range(-proto::max_priority, proto::max_priority))
+        ->capture_default_str();
     auto* group = command.add_option_group("echo", "Test a fleet without drawing");
     group->add_option("--echo-delay-ms", o.echo_delay_ms, "Each prompt comes back as it is after this time");
     group->add_option("--echo-bytes", o.echo_bytes, "Repeat the prompt up to this size (0 = as it is)");
@@ -134,6 +138,7 @@ base::Result<proto::JobSpec> make_job_spec(JobOptions& options, ModelMeans model
     spec.parameters = std::move(*parameters);
     spec.model = options.model;
     spec.split = split_of(options.split);
+    spec.priority = options.priority;
     for (const auto& prompt : *prompts) {
         proto::ItemSpec item{prompt.text, static_cast<std::uint64_t>(options.seed) + spec.items.size(), std::nullopt};
         if (spec.split == proto::Split::rank) {

@@ -33,6 +33,7 @@ struct JobOptions {
     std::string prompt_syntax = "plain";
     std::uint32_t clip_skip = 0;
     std::string split = "pull";
+    std::int32_t priority = 0;
     std::optional<std::uint32_t> echo_delay_ms; ///< an echo job when set
     std::uint32_t echo_bytes = 0;
 };

@@ -42,9 +42,11 @@ Json to_json(const ActorView& actor)
 
 std::string node_state_text(const NodeView& node)
 {
-    return node.state == to_text(proto::NodeState::alive)
-               ? node.state
-               : node.state + " for " + clock_text(std::chrono::seconds(node.silent_ms / 1000));
+    if (node.state == to_text(proto::NodeState::alive)) {
+        return node.is_draining ? "draining" : node.state;
+    }
+    return node.state + " for " + clock_text(std::chrono::seconds(node.silent_ms / 1000)) +
+           (node.detail.empty() ? "" : ": " + node.detail) + (node.is_draining ? ", draining" : "");
 }
 
 } // namespace
@@ -54,6 +56,8 @@ NodeView view_of(const proto::NodeReport& node)
     NodeView view;
     view.node = node.node_id.value;
     view.state = to_text(node.state);
+    view.is_draining = node.is_draining;
+    view.detail = node.detail;
     view.hostname = node.hostname;
     view.software = node.software;
     view.silent_ms = node.silent_ms;
@@ -89,9 +93,16 @@ Json to_json(const NodeView& node)
     for (const auto& actor : node.actors) {
         actors.push_back(to_json(actor));
     }
-    return {
-        {"node", node.node},           {"state", node.state}, {"hostname", node.hostname}, {"software", node.software},
-        {"silent_ms", node.silent_ms}, {"devices", devices},  {"models", node.models},     {"actors", actors}};
+    return {{"node", node.node},
+            {"state", node.state},
+            {"is_draining", node.is_draining},
+            {"detail", node.detail},
+            {"hostname", node.hostname},
+            {"software", node.software},
+            {"silent_ms", node.silent_ms},
+            {"devices", devices},
+            {"models", node.models},
+            {"actors", actors}};
 }
 
 Json to_json(const ModelView& model)

@@ -33,6 +33,8 @@ struct DeviceView {
 struct NodeView {
     std::string node;
     std::string state;
+    bool is_draining = false;
+    std::string detail; ///< why it is lost
     std::string hostname;
     std::string software;
     std::uint64_t silent_ms = 0;

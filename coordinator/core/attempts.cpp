@@ -241,8 +241,8 @@ void Core::return_item(const proto::ItemId& id, const proto::ActorId& actor, con
             settle({id.job_id, {std::move(outcome)}, std::nullopt, reply_to});
             return;
         }
-        log(LogLevel::info, "item " + proto::to_string(id) + " is tried again: " + to_string(failure->reason) + " at " +
-                                proto::to_string(actor));
+        log(LogLevel::warning, "item " + proto::to_string(id) + " is tried again: " + to_string(failure->reason) +
+                                   " at " + proto::to_string(actor));
     }
     changed(*job);
     if (other != nullptr) {
@@ -353,6 +353,7 @@ void Core::on(const proto::StepProgress& message, Node& node, const From&)
     }
     mark_running(*attempt);
     const auto [job, item] = jobs_.find(attempt->item);
+    counters_.steps += message.step > item->step ? message.step - item->step : 0;
     item->step = message.step;
     item->steps = message.steps;
     job->touch(attempt->item.index.value, false);
@@ -397,6 +398,7 @@ void Core::on(const proto::ItemDone& message, Node& node, const From& from)
     }
     const auto& blob = from.packet.blobs.front();
     const auto [job, item] = jobs_.find(item_id);
+    dispatch_times_.count(now_ - ended.assigned_at);
     learn_pace(ended.actor, *job, message.elapsed_ms);
     if (ended.charged_ms > 0) {
         jobs_.correct_charge(*job, ended.charged_ms, std::max<std::uint64_t>(1, message.elapsed_ms));

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "coordinator/core/events.hpp"
-#include "coordinator/core/job.hpp"
 #include "coordinator/core/milliseconds.hpp"
 #include "proto/message_table.hpp"
 
@@ -71,19 +70,16 @@ struct FetchUnderWay {
     std::string sha256;
     Requester requester;
 };
-struct ForgetUnderWay {
-    StoreOperation operation; ///< ForgetJob or ForgetArtifacts: given to the disk again when it fails
-    std::size_t weight = 0;   ///< of Limits::forgets
+struct PolicyUnderWay {
+    SetNodePolicy policy;
+    Requester requester;
 };
-
-/// An old job on its way out: no client sees it any more.
-struct LeavingJob {
-    Job job;
-    std::uint32_t next_item = 0;
+struct ForgetUnderWay {
+    std::vector<std::string> unused_artifacts;
 };
 
 /// What the answer to a ticket is needed for.
-using Pending =
-    std::variant<SaveUnderWay, CommitUnderWay, SubmitUnderWay, CancelUnderWay, FetchUnderWay, ForgetUnderWay>;
+using Pending = std::variant<SaveUnderWay, CommitUnderWay, SubmitUnderWay, CancelUnderWay, FetchUnderWay,
+                             PolicyUnderWay, ForgetUnderWay>;
 
 } // namespace sdfleet::coordinator

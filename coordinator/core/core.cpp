@@ -19,12 +19,15 @@ template <class Body>
 constexpr bool is_from_client = std::is_same_v<Body, proto::Submit> || std::is_same_v<Body, proto::WatchJob> ||
                                 std::is_same_v<Body, proto::GetJob> || std::is_same_v<Body, proto::ListJobs> ||
                                 std::is_same_v<Body, proto::ListNodes> || std::is_same_v<Body, proto::ListModels> ||
-                                std::is_same_v<Body, proto::CancelJob> || std::is_same_v<Body, proto::FetchArtifact>;
+                                std::is_same_v<Body, proto::CancelJob> || std::is_same_v<Body, proto::FetchArtifact> ||
+                                std::is_same_v<Body, proto::DrainNode> || std::is_same_v<Body, proto::FenceNode> ||
+                                std::is_same_v<Body, proto::GetStatus>;
 
 } // namespace
 
 Core::Core(Identity identity, Options options, Limits limits)
-    : identity_(std::move(identity)), options_(options), limits_(limits), open_(limits.in_flight_per_actor)
+    : identity_(std::move(identity)), options_(options), limits_(limits), brake_(options.brake_timeout),
+      open_(limits.in_flight_per_actor)
 {
 }
 
@@ -64,7 +67,7 @@ void Core::finish_step()
             wake_watchers(*job);
         }
     }
-    forget_old_jobs();
+    forget_surplus();
 }
 
 void Core::on(const Restored& restored)
@@ -75,8 +78,11 @@ void Core::on(const Restored& restored)
     if (!restored.is_last) {
         return;
     }
-    order_finished_jobs();
     is_restored_ = true;
+    started_at_ = now_;
+    for (const auto& policy : restored.nodes) {
+        keep_policy(policy);
+    }
     timers_.set(PeerTimer{}, now_ + options_.peer_idle);
     is_in_pin_grace_ = true;
     timers_.set(PinTimer{}, now_ + options_.pin_grace);
@@ -154,6 +160,13 @@ void Core::on(const NodeTimer& timer)
         return;
     }
     const auto silence = now_ - node->last_heard;
+    if (silence >= options_.suspect_after()) {
+        update_brake();
+    }
+    if (silence >= options_.lease && brake_.is_holding()) {
+        timers_.set(timer, now_ + options_.heartbeat_interval);
+        return;
+    }
     if (silence >= options_.lease) {
         lose(*node, "silent for " + std::to_string(silence.count) + " ms", proto::FailureReason::node_lost);
         return;
@@ -217,6 +230,12 @@ void Core::send(const Peer& peer, proto::Message message, std::uint64_t correlat
 
 void Core::log(LogLevel level, std::string text)
 {
+    if (level == LogLevel::warning) {
+        recent_faults_.push_back({now_, text});
+        if (recent_faults_.size() > limits_.recent_faults) {
+            recent_faults_.pop_front();
+        }
+    }
     effects_.push_back(Log{level, std::move(text)});
 }
 

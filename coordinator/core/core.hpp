@@ -3,6 +3,8 @@
 
 #include "coordinator/core/attempt.hpp"
 #include "coordinator/core/bookkeeping.hpp"
+#include "coordinator/core/brake.hpp"
+#include "coordinator/core/dispatch_times.hpp"
 #include "coordinator/core/effects.hpp"
 #include "coordinator/core/events.hpp"
 #include "coordinator/core/fleet.hpp"
@@ -27,7 +29,12 @@ struct Counters {
     std::uint64_t misdirected = 0;     ///< messages that their sender may not send
     std::uint64_t retries = 0;         ///< items given out again
     std::uint64_t taken_back = 0;      ///< staged items asked back for an idle actor
-    std::uint64_t speculated = 0;      ///< second copies of slow items
+    std::uint64_t items_done = 0;
+    std::uint64_t items_failed = 0;
+    std::uint64_t items_cancelled = 0;
+    std::uint64_t steps = 0; ///< denoising steps that actors reported
+    std::uint64_t nodes_lost = 0;
+    std::uint64_t speculated = 0; ///< second copies of slow items
 };
 
 /// The coordinator as a pure machine: events and the time in, effects out. Reads no clock, draws no random numbers and
@@ -70,7 +77,6 @@ private:
     void on(const AttemptTimer& timer);
     void on(const WatchTimer& timer);
     void on(const SettlementTimer& timer);
-    void on(const ForgetTimer& timer);
     void on(const UnservableTimer& timer);
     void on(const ActorTimer& timer);
     void on(const PinTimer& timer);
@@ -101,6 +107,21 @@ private:
     void on(const proto::Goodbye& message, Node& node, const From& from);
     void on(const proto::Heartbeat& message, Node& node, const From& from);
     void on(const proto::ActorUpdate& message, Node& node, const From& from);
+
+    // node_policy.cpp: what operators decide
+    void on(const proto::DrainNode& message, const From& from);
+    void on(const proto::FenceNode& message, const From& from);
+    SetNodePolicy policy_of(const proto::NodeId& id) const;
+    void decide(SetNodePolicy policy, const From& from);
+    void finish_policy(const PolicyUnderWay& under_way);
+    void keep_policy(const SetNodePolicy& policy);
+    void ask_back_staged(const Node& node);
+    bool is_fenced(const proto::NodeId& id, proto::Incarnation incarnation) const;
+    static proto::Refused refuse_fenced(const proto::NodeId& id);
+    void update_brake();
+
+    // status.cpp: the fleet in numbers
+    void on(const proto::GetStatus& message, const From& from);
 
     // attempts.cpp: what happens to a try
     void on(const proto::Accepted& message, Node& node, const From& from);
@@ -168,17 +189,6 @@ private:
     static void apply(Job& job, const ItemOutcome& outcome);
     std::optional<Pending> take_pending(Ticket ticket);
 
-    // retention.cpp: old jobs leave the books
-    bool make_room_for_job(std::size_t items);
-    void order_finished_jobs();
-    void forget_old_jobs();
-    Job* next_to_leave();
-    void retire(Job& job);
-    void forget_some_items();
-    void forget_on_disk(StoreOperation operation, std::size_t weight);
-    void finish_forget(const ForgetUnderWay& forget);
-    void forget_later(ForgetUnderWay forget, const std::string& reason);
-
     // requests.cpp, reports.cpp: clients
     void on(const proto::Submit& message, const From& from);
     void on(const proto::CancelJob& message, const From& from);
@@ -196,6 +206,10 @@ private:
     void repeat_submit(const proto::Submit& message, Job& job, const From& from);
     std::optional<std::string> find_unservable(const proto::JobSpec& spec,
                                                const std::vector<proto::ActorId>& ranks) const;
+    bool make_room_for_job(std::size_t items);
+    void forget_surplus();
+    void forget(Job& job, const char* why);
+    void forget_on_disk(StoreOperation operation, std::vector<std::string> unused_artifacts);
     void finish_submit(const SubmitUnderWay& submit);
     void fail_submit(const SubmitUnderWay& submit, const std::string& reason);
     void finish_cancel(const CancelUnderWay& cancel);
@@ -218,6 +232,8 @@ private:
     Counters counters_;
 
     Fleet fleet_;
+    std::map<proto::NodeId, SetNodePolicy> policies_; ///< of nodes that drain or were fenced
+    Brake brake_;
     JobTable jobs_;
     Timers timers_;
     std::map<Peer, PeerRecord> peers_;
@@ -227,13 +243,12 @@ private:
         failing_settlements_; ///< those that the disk refused; while there are any, nothing is assigned
     std::string storage_fault_;
     std::map<Ticket, Pending> pending_;
-    std::deque<LeavingJob> leaving_;
-    std::set<proto::JobId> leaving_ids_;         ///< until they are off the disk
-    std::size_t leaving_items_ = 0;              ///< of leaving_, and one for each job
-    std::size_t forgets_under_way_ = 0;          ///< their weight
-    std::vector<ForgetUnderWay> failed_forgets_; ///< that the disk refused
     std::map<std::uint64_t, Watcher> watchers_;
     std::map<proto::JobId, std::set<std::uint64_t>> watchers_of_;
+
+    DispatchTimes dispatch_times_;
+    std::deque<Fault> recent_faults_; ///< oldest first, at most Limits::recent_faults
+    Milliseconds started_at_;
 
     std::uint64_t last_ticket_ = 0;
     std::uint64_t last_settlement_ = 0;

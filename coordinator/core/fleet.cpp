@@ -59,9 +59,14 @@ ActorCensus Fleet::count_actors(const std::string& model) const
             continue;
         }
         for (const auto& [slot, actor] : node.actors) {
+            if (node.is_draining) {
+                ++census.draining;
+                continue;
+            }
             switch (actor.state.phase) {
             case proto::ActorPhase::ready:
                 ++census.ready;
+                census.busy += actor.in_flight.empty() ? 0 : 1;
                 break;
             case proto::ActorPhase::starting:
                 ++census.starting;
@@ -82,7 +87,7 @@ std::vector<proto::ActorId> Fleet::ranks_for(const std::string& model) const
 {
     std::vector<proto::ActorId> ranks;
     for (const auto& [id, node] : nodes_) {
-        if (node.state == proto::NodeState::lost || !node.serves(model)) {
+        if (node.state == proto::NodeState::lost || node.is_draining || !node.serves(model)) {
             continue;
         }
         for (const auto& [slot, actor] : node.actors) {
@@ -98,7 +103,8 @@ bool Fleet::may_come_back(const proto::ActorId& id) const
 {
     const Node* node = find(id.node_id);
     const Actor* actor = find(id);
-    return actor != nullptr && node->state != proto::NodeState::lost && actor->state.phase != proto::ActorPhase::failed;
+    return actor != nullptr && node->state != proto::NodeState::lost && !node->is_draining &&
+           actor->state.phase != proto::ActorPhase::failed;
 }
 
 std::vector<std::string> Fleet::model_names() const

@@ -35,6 +35,8 @@ struct Node {
     std::vector<proto::ModelInfo> models;
     std::map<proto::Slot, Actor> actors;
     Milliseconds last_heard;
+    bool is_draining = false; ///< finishes what it has, gets no new work
+    std::string detail;       ///< why it was lost, for people
 
     /// An empty name stands for echo, which every node can do.
     bool serves(const std::string& model) const;
@@ -43,9 +45,11 @@ struct Node {
 /// How many of the actors that could do some work are in which phase; those of lost nodes are not counted.
 struct ActorCensus {
     std::size_t ready = 0;
+    std::size_t busy = 0; ///< of those that are ready
     std::size_t starting = 0;
     std::size_t restarting = 0;
     std::size_t failed = 0;
+    std::size_t draining = 0; ///< on draining nodes, whatever their phase; in none of the other numbers
 
     std::size_t not_failed() const { return ready + starting + restarting; }
     bool operator==(const ActorCensus&) const = default;
@@ -71,7 +75,7 @@ public:
     /// Those of them that have not failed, by node id and slot: the ranks of a job submitted now.
     std::vector<proto::ActorId> ranks_for(const std::string& model) const;
 
-    /// Whether items may keep waiting for just this actor.
+    /// Whether items may keep waiting for just this actor. Not when its node drains.
     bool may_come_back(const proto::ActorId& id) const;
 
     /// The names served by nodes that are not lost.

@@ -90,9 +90,7 @@ public:
     std::optional<Milliseconds> unservable_since;
     std::uint64_t service = 0; ///< this and the next: kept by ReadyQueue
     bool is_in_turn = false;
-    bool is_waiting = false;         ///< this and the next: kept by JobTable
-    std::uint64_t finish_number = 0; ///< its place among the finished ones; 0 = not one of them
-    std::uint64_t result_bytes = 0;  ///< of all its artifacts
+    bool is_waiting = false; ///< kept by JobTable
 
     /// May its queued items be given out?
     bool is_open() const { return is_committed && !is_cancel_requested && !is_cancelled; }

@@ -13,11 +13,11 @@ Job& JobTable::add(InsertJob record)
     return job;
 }
 
-std::optional<Job> JobTable::remove(const proto::JobId& id)
+void JobTable::remove(const proto::JobId& id)
 {
     const auto found = jobs_.find(id);
     if (found == jobs_.end()) {
-        return std::nullopt;
+        return;
     }
     Job& job = found->second;
     for (const auto index : job.queued_items()) {
@@ -25,13 +25,9 @@ std::optional<Job> JobTable::remove(const proto::JobId& id)
     }
     ready_.remove(job);
     item_count_ -= job.size();
-    if (finished_.erase(job.finish_number) > 0) {
-        finished_bytes_ -= job.result_bytes;
-    }
+    finished_.erase(job.number());
     by_number_.erase(job.number());
-    std::optional<Job> removed(std::move(job));
     jobs_.erase(found);
-    return removed;
 }
 
 Job* JobTable::find(const proto::JobId& id)
@@ -86,10 +82,8 @@ void JobTable::refresh(Job& job)
         ready_.refresh_pin(job, rank);
     }
     refresh_queues(job);
-    if (job.is_over() && job.finish_number == 0) {
-        job.finish_number = ++last_finish_;
-        finished_.emplace(job.finish_number, &job);
-        finished_bytes_ += job.result_bytes;
+    if (job.is_over()) {
+        finished_.insert(job.number());
     }
 }
 
@@ -111,19 +105,29 @@ void JobTable::refresh_queues(Job& job)
     }
 }
 
+void JobTable::add_artifact(const std::string& sha256, std::uint64_t bytes)
+{
+    auto& artifact = artifacts_[sha256];
+    if (artifact.references++ == 0) {
+        artifact.bytes = bytes;
+        artifact_bytes_ += bytes;
+    }
+}
+
 bool JobTable::drop_artifact(const std::string& sha256)
 {
     const auto found = artifacts_.find(sha256);
-    if (found == artifacts_.end() || --found->second > 0) {
+    if (found == artifacts_.end() || --found->second.references > 0) {
         return false;
     }
+    artifact_bytes_ -= found->second.bytes;
     artifacts_.erase(found);
     return true;
 }
 
 Job* JobTable::oldest_finished()
 {
-    return finished_.empty() ? nullptr : finished_.begin()->second;
+    return finished_.empty() ? nullptr : by_number_.at(*finished_.begin());
 }
 
 } // namespace sdfleet::coordinator

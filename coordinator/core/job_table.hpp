@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -18,7 +17,7 @@ namespace sdfleet::coordinator {
 class JobTable {
 public:
     Job& add(InsertJob record);
-    std::optional<Job> remove(const proto::JobId& id);
+    void remove(const proto::JobId& id);
 
     Job* find(const proto::JobId& id);
     const Job* find(const proto::JobId& id) const;
@@ -57,27 +56,31 @@ public:
     /// The numbers of jobs with queued items, by model: of those too that may not be served now.
     const std::map<std::string, std::set<std::uint64_t>>& waiting() const { return waiting_; }
 
-    void add_artifact(const std::string& sha256) { ++artifacts_[sha256]; }
+    std::size_t finished_count() const { return finished_.size(); }
+
+    void add_artifact(const std::string& sha256, std::uint64_t bytes);
+    std::uint64_t artifact_bytes() const { return artifact_bytes_; } ///< of all, each counted once
     /// True when nobody refers to it any more.
     bool drop_artifact(const std::string& sha256);
     bool knows_artifact(const std::string& sha256) const { return artifacts_.contains(sha256); }
 
-    /// The job that was over first; nothing while all are under way.
+    /// The oldest job that is over; nothing while all are under way.
     Job* oldest_finished();
-    std::size_t finished_count() const { return finished_.size(); }
-    std::uint64_t finished_bytes() const { return finished_bytes_; }
 
 private:
     void refresh_queues(Job& job);
 
     std::map<proto::JobId, Job> jobs_;
     std::map<std::uint64_t, Job*> by_number_;
-    std::map<std::uint64_t, Job*> finished_; ///< by finish number
-    std::uint64_t finished_bytes_ = 0;
-    std::uint64_t last_finish_ = 0;
+    std::set<std::uint64_t> finished_;
     ReadyQueue ready_;
     std::map<std::string, std::set<std::uint64_t>> waiting_; ///< no empty sets
-    std::map<std::string, std::uint32_t> artifacts_;
+    struct Artifact {
+        std::uint32_t references = 0;
+        std::uint64_t bytes = 0;
+    };
+    std::map<std::string, Artifact> artifacts_;
+    std::uint64_t artifact_bytes_ = 0;
     std::size_t item_count_ = 0;
     std::uint64_t next_number_ = 1;
 };

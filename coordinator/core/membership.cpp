@@ -86,6 +86,9 @@ std::optional<proto::Refused> Core::find_refusal(const proto::AgentHello& hello,
     if (auto fault = find_fault(hello, limits_)) {
         return proto::Refused{proto::RefusalReason::invalid_hello, std::move(*fault)};
     }
+    if (is_fenced(hello.node_id, hello.incarnation)) {
+        return refuse_fenced(hello.node_id);
+    }
     const Node* known = fleet_.find(hello.node_id);
     const bool is_here = known != nullptr && known->state != proto::NodeState::lost;
     if (is_here && hello.incarnation < known->incarnation) {
@@ -180,10 +183,15 @@ void Core::join(const proto::AgentHello& hello, const PacketReceived& packet)
     node.devices = hello.devices;
     node.models = hello.models;
     node.last_heard = now_;
+    node.is_draining = policy_of(node.id).is_draining;
+    node.detail.clear();
     replace_actors(node, hello.actors, is_same_start);
     reconcile(node, hello.attempts, is_same_start);
     timers_.set(NodeTimer{node.id}, now_ + options_.suspect_after());
     is_fleet_changed_ = true;
+    if (brake_.is_holding()) {
+        update_brake();
+    }
     log(LogLevel::info, "node " + node.id.value + (is_same_start ? " is back" : " joined") + " from " + node.hostname +
                             " with " + std::to_string(node.actors.size()) + " actors and " +
                             std::to_string(node.models.size()) + " models");
@@ -260,6 +268,10 @@ void Core::reconcile(Node& node, const std::vector<proto::AttemptReport>& report
 
 Node* Core::admit(const From& from)
 {
+    if (is_fenced(from.record.node_id, from.record.incarnation)) {
+        refuse(from.packet, refuse_fenced(from.record.node_id));
+        return nullptr;
+    }
     Node* node = fleet_.find(from.record.node_id);
     if (node != nullptr && node->state != proto::NodeState::lost && from.record.incarnation < node->incarnation) {
         refuse(from.packet,
@@ -282,6 +294,7 @@ void Core::heard(Node& node)
         timers_.set(NodeTimer{node.id}, now_ + options_.suspect_after());
         is_fleet_changed_ = true;
         log(LogLevel::info, "node " + node.id.value + " is heard again");
+        update_brake();
     }
 }
 
@@ -289,6 +302,11 @@ void Core::lose(Node& node, const std::string& why, proto::FailureReason reason)
 {
     log(LogLevel::warning, "node " + node.id.value + " is lost: " + why + "; its work is given to others");
     node.state = proto::NodeState::lost;
+    node.detail = why;
+    ++counters_.nodes_lost;
+    if (brake_.is_holding()) {
+        update_brake();
+    }
     timers_.cancel(NodeTimer{node.id});
     for (auto& [slot, actor] : node.actors) {
         for (const auto id : std::vector(actor.in_flight)) {

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string>
 
 namespace sdfleet::coordinator {
@@ -21,6 +20,7 @@ struct Identity {
 struct Options {
     Milliseconds heartbeat_interval{500};
     Milliseconds lease{5'000};                ///< a node silent for this long is lost
+    Milliseconds brake_timeout{60'000};       ///< how long mass silence is put up with before nodes are given up
     Milliseconds accept_timeout{10'000};      ///< from Assign to Accepted
     Milliseconds progress_timeout{300'000};   ///< from one sign of progress of an attempt to the next
     Milliseconds unservable_timeout{600'000}; ///< items that no live actor can serve fail after this long
@@ -33,8 +33,6 @@ struct Options {
     Milliseconds speculation_interval{250}; ///< between two looks for items that hold up the end of a job
     Milliseconds peer_idle{600'000};        ///< a client silent for this long must say hello again
     std::size_t small_artifact_bytes = 32 * 1024; ///< up to this size an artifact is stored with its outcome
-    std::size_t keep_jobs = 10'000;               ///< finished ones; with more the first that ended leave
-    std::uint64_t keep_bytes = std::numeric_limits<std::uint64_t>::max(); ///< of finished jobs' artifacts
     std::uint32_t tries_per_item = 5;
     std::uint32_t deaths_per_item = 3; ///< actors that one item may kill before it is called poison
 
@@ -48,10 +46,12 @@ struct Limits {
     std::size_t models_per_node = 1'024;
     std::size_t in_flight_per_actor = 2; ///< one running, one staged
     std::size_t peers = 16'384;
-    std::size_t jobs = 210'000; ///< unfinished ones, and finished ones that are kept
+    std::size_t jobs = 200'000;
+    std::size_t finished_jobs = 10'000;        ///< of these; the oldest leave the books
+    std::uint64_t artifact_bytes = UINT64_MAX; ///< beyond this the oldest finished jobs leave the books too
+    std::size_t forgets_per_step = 16;
     std::size_t items = 2'000'000; ///< of all jobs together
-    std::size_t leaving_items = 262'144; ///< of jobs that leave the books
-    std::size_t forgets = 1'024;         ///< items under way to be deleted at a time, so that no commit takes long
+    std::size_t recent_faults = 64;
     std::size_t watchers = 8'192;
     std::size_t watchers_per_client = 64;
     std::size_t pending_requests_per_client = 64;

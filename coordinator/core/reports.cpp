@@ -45,6 +45,8 @@ proto::NodeReport Core::report(const Node& node) const
     report.silent_ms = static_cast<std::uint64_t>((now_ - node.last_heard).count);
     report.devices = node.devices;
     report.models = node.models;
+    report.is_draining = node.is_draining;
+    report.detail = node.detail;
     for (const auto& [slot, actor] : node.actors) {
         report.actors.push_back(this->report(node, actor));
     }

@@ -78,10 +78,6 @@ void Core::on(const proto::Submit& message, const From& from)
         fail(requester, proto::RequestError::unservable, *reason);
         return;
     }
-    if (leaving_ids_.contains(message.job_id)) {
-        fail_overloaded(requester, "an old job of this name is just leaving the books");
-        return;
-    }
     if (!make_room_for_job(message.spec.items.size())) {
         fail_overloaded(requester, "the coordinator has as many unfinished jobs as it can keep");
         return;
@@ -130,8 +126,10 @@ std::optional<std::string> Core::find_unservable(const proto::JobSpec& spec,
         const auto names = fleet_.model_names();
         return "no node serves " + what + "; the fleet serves: " + (names.empty() ? "no model" : enumerate(names));
     }
-    if ((spec.model.empty() || spec.split != proto::Split::pull) && fleet_.count_actors(spec.model).not_failed() == 0) {
-        return "no actor serves " + what + ": all have failed, or their nodes have none";
+    const auto census = fleet_.count_actors(spec.model);
+    const std::size_t usable = census.not_failed() + (spec.split == proto::Split::pull ? census.draining : 0);
+    if ((spec.model.empty() || spec.split != proto::Split::pull) && usable == 0) {
+        return "no actor serves " + what + ": all have failed or drain, or their nodes have none";
     }
     if (spec.split == proto::Split::rank) {
         for (std::size_t i = 0; i < spec.items.size(); ++i) {
@@ -143,6 +141,57 @@ std::optional<std::string> Core::find_unservable(const proto::JobSpec& spec,
         }
     }
     return std::nullopt;
+}
+
+bool Core::make_room_for_job(std::size_t items)
+{
+    while (jobs_.all().size() >= limits_.jobs || jobs_.item_count() + items > limits_.items) {
+        Job* oldest = jobs_.oldest_finished();
+        if (oldest == nullptr) {
+            return false;
+        }
+        forget(*oldest, "to make room for a new one");
+    }
+    return true;
+}
+
+/// A few in each step: the disk has other work too.
+void Core::forget_surplus()
+{
+    if (!is_restored_) {
+        return; // a job not read yet may share a picture with one that would leave
+    }
+    for (std::size_t i = 0; i < limits_.forgets_per_step; ++i) {
+        Job* oldest = jobs_.oldest_finished();
+        const bool is_surplus = oldest != nullptr && (jobs_.finished_count() > limits_.finished_jobs ||
+                                                      jobs_.artifact_bytes() > limits_.artifact_bytes);
+        if (!is_surplus || pending_.size() >= limits_.pending_requests) {
+            return;
+        }
+        forget(*oldest, "as the oldest of those that are kept");
+    }
+}
+
+void Core::forget(Job& job, const char* why)
+{
+    std::vector<std::string> unused;
+    for (std::uint32_t index = 0; index < job.size(); ++index) {
+        const Item& item = job.item(index);
+        if (item.state == proto::ItemState::done && jobs_.drop_artifact(item.past().sha256)) {
+            unused.push_back(item.past().sha256);
+        }
+    }
+    log(LogLevel::info, "job " + job.id().value + " leaves the books " + why);
+    forget_on_disk(ForgetJob{job.id(), unused}, unused);
+    jobs_.remove(proto::JobId(job.id()));
+}
+
+/// Small artifacts go with the operation, large ones once it is committed.
+void Core::forget_on_disk(StoreOperation operation, std::vector<std::string> unused_artifacts)
+{
+    const Ticket ticket = next_ticket();
+    pending_.emplace(ticket, ForgetUnderWay{std::move(unused_artifacts)});
+    effects_.push_back(Persist{ticket, std::move(operation)});
 }
 
 void Core::finish_submit(const SubmitUnderWay& submit)
@@ -221,6 +270,7 @@ void Core::finish_cancel(const CancelUnderWay& cancel)
             }
         }
         item.attempt = item.copy = {};
+        ++counters_.items_cancelled;
         job.set_state(index, proto::ItemState::cancelled);
     }
     job.touch_job();

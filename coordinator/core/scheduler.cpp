@@ -8,8 +8,9 @@ namespace sdfleet::coordinator {
 
 bool Core::has_room(const Node& node, const Actor& actor) const
 {
-    return node.state == proto::NodeState::alive && actor.state.phase == proto::ActorPhase::ready &&
-           actor.in_flight.size() < limits_.in_flight_per_actor && actor.paused_until <= now_;
+    return node.state == proto::NodeState::alive && !node.is_draining &&
+           actor.state.phase == proto::ActorPhase::ready && actor.in_flight.size() < limits_.in_flight_per_actor &&
+           actor.paused_until <= now_;
 }
 
 /// Keeps the indices over actors. Whoever uses them checks has_room() again: an actor may have lost its room, but none
@@ -271,19 +272,19 @@ std::string Core::describe_shortage(const Job& job) const
         return "no live node serves model '" + model + "'";
     }
     const auto census = fleet_.count_actors(model);
-    if (census.ready > 0) {
-        return std::to_string(census.ready) + " actors" + with + " are ready, but busy or about to be given work";
-    }
     std::string others;
     const auto add = [&others](std::size_t count, const char* phase) {
         if (count > 0) {
             others += (others.empty() ? "" : ", ") + std::to_string(count) + " " + phase;
         }
     };
+    add(census.busy, "busy");
+    add(census.ready - census.busy, "about to be given work");
     add(census.starting, "starting");
     add(census.restarting, "restarting");
     add(census.failed, "failed");
-    return "no actor" + with + " is ready" + (others.empty() ? "" : ": " + others);
+    add(census.draining, "draining");
+    return "no actor" + with + (census.ready > 0 ? " is free" : " is ready") + (others.empty() ? "" : ": " + others);
 }
 
 } // namespace sdfleet::coordinator

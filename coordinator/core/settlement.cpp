@@ -15,7 +15,7 @@ void Core::settle(Settlement settlement)
         item.settlement = id;
         item.attempt = outcome.attempt;
         if (outcome.state == proto::ItemState::done) {
-            jobs_.add_artifact(outcome.sha256);
+            jobs_.add_artifact(outcome.sha256, outcome.bytes);
         }
     }
     settlements_.emplace(id, std::move(settlement));
@@ -83,14 +83,20 @@ void Core::on(const StoreCommitted& event)
         finish_submit(*submit);
     } else if (const auto* cancel = std::get_if<CancelUnderWay>(&*pending)) {
         finish_cancel(*cancel);
+    } else if (const auto* policy = std::get_if<PolicyUnderWay>(&*pending)) {
+        finish_policy(*policy);
     } else if (const auto* forget = std::get_if<ForgetUnderWay>(&*pending)) {
-        finish_forget(*forget);
+        for (const auto& sha256 : forget->unused_artifacts) {
+            if (!jobs_.knows_artifact(sha256)) { // else another job came to the same picture meanwhile
+                effects_.push_back(RemoveArtifact{sha256});
+            }
+        }
     }
 }
 
 void Core::on(const StoreFailed& event)
 {
-    auto pending = take_pending(event.ticket);
+    const auto pending = take_pending(event.ticket);
     if (!pending) {
         return;
     }
@@ -98,6 +104,9 @@ void Core::on(const StoreFailed& event)
         retry_later(commit->settlement, event.reason);
     } else if (const auto* submit = std::get_if<SubmitUnderWay>(&*pending)) {
         fail_submit(*submit, event.reason);
+    } else if (const auto* policy = std::get_if<PolicyUnderWay>(&*pending)) {
+        release(policy->requester);
+        fail(policy->requester, proto::RequestError::storage, "the coordinator cannot write: " + event.reason);
     } else if (const auto* cancel = std::get_if<CancelUnderWay>(&*pending)) {
         Job& job = *jobs_.find(cancel->job_id);
         job.is_cancel_requested = false;
@@ -108,8 +117,6 @@ void Core::on(const StoreFailed& event)
             release(requester);
             fail(requester, proto::RequestError::storage, "the coordinator cannot write: " + event.reason);
         }
-    } else if (auto* forget = std::get_if<ForgetUnderWay>(&*pending)) {
-        forget_later(std::move(*forget), event.reason);
     }
 }
 
@@ -132,8 +139,8 @@ void Core::reject_corrupt(std::uint64_t settlement_id, const std::string& reason
     failing_settlements_.erase(settlement_id);
     const ItemOutcome& outcome = settlement.outcomes.front();
     ++counters_.corrupt_results;
-    if (jobs_.drop_artifact(outcome.sha256)) {
-        forget_on_disk(ForgetArtifacts{{outcome.sha256}}, 1); // its last true owner may have left meanwhile
+    if (jobs_.drop_artifact(outcome.sha256)) { // its last true owner may have left meanwhile
+        forget_on_disk(ForgetArtifacts{{outcome.sha256}}, {outcome.sha256});
     }
     jobs_.find(settlement.job_id)->edit(outcome.index.value).settlement = 0;
     if (settlement.reply_to) {
@@ -158,6 +165,7 @@ void Core::finish_settlement(std::uint64_t settlement_id)
         if (outcome.state == proto::ItemState::done && actor != nullptr) {
             ++actor->items_done;
         }
+        ++(outcome.state == proto::ItemState::done ? counters_.items_done : counters_.items_failed);
         if (outcome.state == proto::ItemState::failed) {
             log(LogLevel::warning,
                 "item " + proto::to_string(proto::ItemId{job.id(), outcome.index}) + " failed: " + outcome.error);
@@ -181,7 +189,6 @@ void Core::apply(Job& job, const ItemOutcome& outcome)
     item.settlement = 0;
     item.attempt = outcome.attempt;
     item.tries = outcome.tries;
-    job.result_bytes += outcome.bytes;
     item.edit_past() = {outcome.actor, {}, outcome.sha256, outcome.bytes, outcome.elapsed_ms, outcome.error};
     item.step = outcome.state == proto::ItemState::done ? item.steps : item.step;
     job.set_state(outcome.index.value, outcome.state);
@@ -195,12 +202,8 @@ void Core::restore(const RestoredJob& restored)
     for (const auto& outcome : restored.outcomes) {
         apply(job, outcome);
         if (outcome.state == proto::ItemState::done) {
-            jobs_.add_artifact(outcome.sha256);
+            jobs_.add_artifact(outcome.sha256, outcome.bytes);
         }
-    }
-    if (restored.is_leaving) {
-        retire(job);
-        return;
     }
     for (std::uint32_t index = 0; index < job.size(); ++index) {
         if (job.item(index).is_over()) {
@@ -212,9 +215,7 @@ void Core::restore(const RestoredJob& restored)
             jobs_.enqueue(job, index);
         }
     }
-    if (!job.is_over()) { // else it has its place among the finished ones when all are known
-        jobs_.refresh(job);
-    }
+    jobs_.refresh(job);
 }
 
 } // namespace sdfleet::coordinator

@@ -6,7 +6,6 @@
 #include "proto/messages.hpp"
 
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,13 +48,10 @@ struct MarkJobCancelled {
     proto::JobId job_id;
 };
 
-/// An old job leaves the books, some of its items at a time. After a restart it is restored only to leave for good.
+/// An old job leaves the books to make room.
 struct ForgetJob {
     proto::JobId job_id;
-    std::uint32_t first_item = 0;
-    std::uint32_t end_item = std::numeric_limits<std::uint32_t>::max(); ///< one past the last
-    std::vector<std::string> artifacts; ///< hashes that nothing else refers to: small artifacts go with the items
-    bool is_last = true;                ///< nothing of the job is left after this
+    std::vector<std::string> artifacts; ///< hashes that nothing else refers to: the small ones go with the job
 };
 
 /// Small artifacts that nothing refers to any more.
@@ -79,13 +75,12 @@ struct RestoredJob {
     InsertJob job;
     bool is_cancelled = false;
     std::vector<ItemOutcome> outcomes;
-    bool is_leaving = false; ///< a part of it was forgotten already
 };
 
 /// What the disk held at the start, oldest job first, in one or several parts: the first events of a core's life.
 struct Restored {
     std::vector<RestoredJob> jobs;
-    std::vector<SetNodePolicy> nodes;
+    std::vector<SetNodePolicy> nodes; ///< in the last part
     bool is_last = true;
 };
 

@@ -31,9 +31,6 @@ struct SettlementTimer { ///< try to write this outcome again
     std::uint64_t settlement = 0;
     auto operator<=>(const SettlementTimer&) const = default;
 };
-struct ForgetTimer { ///< try again to delete what the disk would not
-    auto operator<=>(const ForgetTimer&) const = default;
-};
 struct UnservableTimer { ///< nobody came back for this job's items
     proto::JobId job_id;
     auto operator<=>(const UnservableTimer&) const = default;
@@ -52,8 +49,8 @@ struct PeerTimer { ///< forget connections that were silent for long
     auto operator<=>(const PeerTimer&) const = default;
 };
 
-using TimerKey = std::variant<NodeTimer, AttemptTimer, WatchTimer, SettlementTimer, ForgetTimer, UnservableTimer,
-                              ActorTimer, PinTimer, SpeculationTimer, PeerTimer>;
+using TimerKey = std::variant<NodeTimer, AttemptTimer, WatchTimer, SettlementTimer, UnservableTimer, ActorTimer,
+                              PinTimer, SpeculationTimer, PeerTimer>;
 
 /// At most one deadline for each key; all operations take logarithmic time.
 class Timers {

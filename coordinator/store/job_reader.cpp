@@ -71,7 +71,7 @@ std::vector<ItemOutcome> read_outcomes(SQLite::Statement& query, const std::stri
 base::Result<RestoredJob> read_job(const SQLite::Statement& row)
 {
     const std::string id = row.getColumn(0).getString();
-    const auto submit = row.getColumn(4);
+    const auto submit = row.getColumn(3);
     const auto* bytes = static_cast<const std::byte*>(submit.getBlob());
     auto decoded = proto::decode({bytes, static_cast<std::size_t>(submit.getBytes())});
     auto* message = decoded ? std::get_if<proto::Submit>(&decoded->message) : nullptr;
@@ -85,7 +85,6 @@ base::Result<RestoredJob> read_job(const SQLite::Statement& row)
                to_unsigned(row.getColumn(1)),
                {}};
     job.is_cancelled = row.getColumn(2).getInt() != 0;
-    job.is_leaving = row.getColumn(3).getInt() != 0;
     return job;
 }
 
@@ -94,7 +93,7 @@ base::Result<RestoredJob> read_job(const SQLite::Statement& row)
 base::Result<void> read_jobs(SQLite::Database& database, const std::function<void(Restored)>& take)
 {
     SQLite::Statement jobs(database,
-                           "SELECT id, created_unix_ms, is_cancelled, is_leaving, submit FROM jobs ORDER BY number");
+                           "SELECT id, created_unix_ms, is_cancelled, submit FROM jobs ORDER BY number");
     SQLite::Statement ranks(database, "SELECT node, slot FROM ranks WHERE job = ? ORDER BY rank");
     SQLite::Statement outcomes(database, "SELECT item, state, attempt, node, slot, tries, media_type, sha256, bytes, "
                                          "elapsed_ms, error FROM outcomes WHERE job = ? ORDER BY item");

@@ -38,8 +38,7 @@ OperationWriter::OperationWriter(SQLite::Database& database)
       insert_outcome_(database, "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       insert_artifact_(database, "INSERT OR IGNORE INTO artifacts VALUES (?, ?)"),
       cancel_job_(database, "UPDATE jobs SET is_cancelled = 1 WHERE id = ?"),
-      mark_leaving_(database, "UPDATE jobs SET is_leaving = 1 WHERE id = ?"),
-      delete_outcomes_(database, "DELETE FROM outcomes WHERE job = ? AND item >= ? AND item < ?"),
+      delete_outcomes_(database, "DELETE FROM outcomes WHERE job = ?"),
       delete_artifact_(database, "DELETE FROM artifacts WHERE sha256 = ?"),
       delete_ranks_(database, "DELETE FROM ranks WHERE job = ?"),
       delete_job_(database, "DELETE FROM jobs WHERE id = ?"),
@@ -55,7 +54,7 @@ void OperationWriter::write(const StoreOperation& operation)
 void OperationWriter::reset()
 {
     for (auto* statement :
-         {&insert_job_, &insert_rank_, &insert_outcome_, &insert_artifact_, &cancel_job_, &mark_leaving_,
+         {&insert_job_, &insert_rank_, &insert_outcome_, &insert_artifact_, &cancel_job_,
           &delete_outcomes_, &delete_artifact_, &delete_ranks_, &delete_job_, &set_node_}) {
         statement->tryReset();
     }
@@ -96,15 +95,10 @@ void OperationWriter::write(const MarkJobCancelled& operation)
 void OperationWriter::write(const ForgetJob& operation)
 {
     const auto& job = operation.job_id.value;
-    if (!operation.is_last) {
-        run(mark_leaving_, job);
-    }
-    run(delete_outcomes_, job, std::uint64_t{operation.first_item}, std::uint64_t{operation.end_item});
+    run(delete_outcomes_, job);
     write(ForgetArtifacts{operation.artifacts});
-    if (operation.is_last) {
-        run(delete_ranks_, job);
-        run(delete_job_, job);
-    }
+    run(delete_ranks_, job);
+    run(delete_job_, job);
 }
 
 void OperationWriter::write(const ForgetArtifacts& operation)

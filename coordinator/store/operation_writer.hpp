@@ -32,7 +32,6 @@ private:
     SQLite::Statement insert_outcome_;
     SQLite::Statement insert_artifact_;
     SQLite::Statement cancel_job_;
-    SQLite::Statement mark_leaving_;
     SQLite::Statement delete_outcomes_;
     SQLite::Statement delete_artifact_;
     SQLite::Statement delete_ranks_;

@@ -17,8 +17,7 @@ CREATE TABLE jobs (
     id              TEXT NOT NULL UNIQUE,
     created_unix_ms INTEGER NOT NULL,
     is_cancelled    INTEGER NOT NULL DEFAULT 0,
-    submit          BLOB NOT NULL,                       -- the Submit message as on the wire, envelope included
-    is_leaving      INTEGER NOT NULL DEFAULT 0           -- some of its outcomes were deleted already
+    submit          BLOB NOT NULL                        -- the Submit message as on the wire, envelope included
 );
 
 CREATE TABLE ranks (             -- the actors that a split job was divided between
@@ -59,8 +58,6 @@ CREATE TABLE artifacts (         -- the small ones; the others are files
 
 /// Brings the tables of version 1 forward.
 constexpr const char* migrate_from_1 = R"sql(
-ALTER TABLE jobs ADD COLUMN is_leaving INTEGER NOT NULL DEFAULT 0;
-
 CREATE TABLE nodes (
     id          TEXT PRIMARY KEY,
     is_draining INTEGER NOT NULL,

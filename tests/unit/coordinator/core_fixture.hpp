@@ -206,7 +206,7 @@ public:
         core = Core({{"cluster"}, ++epoch_, "test"}, options_, limits_);
         unanswered.clear();
         inbox.clear();
-        feed(Restored{jobs_on_disk(), {}});
+        feed(Restored{jobs_on_disk(), policies_on_disk()});
     }
 
     std::vector<RestoredJob> jobs_on_disk() const
@@ -223,15 +223,8 @@ public:
                 outcomes.insert(outcomes.end(), settled->outcomes.begin(), settled->outcomes.end());
             } else if (const auto* cancelled = std::get_if<MarkJobCancelled>(&operation)) {
                 find(cancelled->job_id)->is_cancelled = true;
-            } else if (const auto* forget = std::get_if<ForgetJob>(&operation)) {
-                const auto job = find(forget->job_id);
-                job->is_leaving = true;
-                std::erase_if(job->outcomes, [forget](const auto& outcome) {
-                    return outcome.index.value >= forget->first_item && outcome.index.value < forget->end_item;
-                });
-                if (forget->is_last) {
-                    jobs.erase(job);
-                }
+            } else if (const auto* forgotten = std::get_if<ForgetJob>(&operation)) {
+                jobs.erase(find(forgotten->job_id));
             }
         }
         return jobs;
@@ -240,7 +233,7 @@ public:
     /// The hashes of the artifacts that are there: small ones in the database, large ones as files.
     std::set<std::string> artifacts_on_disk() const
     {
-        std::set<std::string> artifacts = files;
+        std::set<std::string> artifacts;
         const auto erase = [&artifacts](const std::vector<std::string>& hashes) {
             for (const auto& sha256 : hashes) {
                 artifacts.erase(sha256);
@@ -249,14 +242,29 @@ public:
         for (const auto& operation : stored) {
             if (const auto* settled = std::get_if<SettleItems>(&operation); settled != nullptr && settled->content) {
                 artifacts.insert(settled->outcomes.front().sha256);
-            } else if (const auto* forget = std::get_if<ForgetJob>(&operation)) {
-                erase(forget->artifacts);
-            } else if (const auto* forget_some = std::get_if<ForgetArtifacts>(&operation)) {
-                erase(forget_some->artifacts);
+            } else if (const auto* job = std::get_if<ForgetJob>(&operation)) {
+                erase(job->artifacts);
+            } else if (const auto* some = std::get_if<ForgetArtifacts>(&operation)) {
+                erase(some->artifacts);
             }
         }
         artifacts.insert(files.begin(), files.end());
         return artifacts;
+    }
+
+    std::vector<SetNodePolicy> policies_on_disk() const
+    {
+        std::map<proto::NodeId, SetNodePolicy> policies;
+        for (const auto& operation : stored) {
+            if (const auto* policy = std::get_if<SetNodePolicy>(&operation)) {
+                policies[policy->node_id] = *policy;
+            }
+        }
+        std::vector<SetNodePolicy> list;
+        for (const auto& [id, policy] : policies) {
+            list.push_back(policy);
+        }
+        return list;
     }
 
     /// A silent disk's answers to what it was asked so far.
@@ -276,6 +284,16 @@ private:
 
     void perform(Send& effect, std::deque<Event>&) { inbox[effect.peer.bytes].push_back(std::move(effect.message)); }
 
+    /// Of a disk that works, or of one that says nothing yet.
+    void answer(Event event, std::deque<Event>& events)
+    {
+        if (disk == Disk::silent) {
+            unanswered.push_back(std::move(event));
+        } else {
+            events.push_back(std::move(event));
+        }
+    }
+
     void perform(Persist& effect, std::deque<Event>& events)
     {
         if (disk == Disk::full) {
@@ -284,39 +302,22 @@ private:
         }
         const auto* settled = std::get_if<SettleItems>(&effect.operation);
         if (corrupts_artifacts && settled != nullptr && settled->content) {
-            const ArtifactNotSaved corrupt{effect.ticket, true, "bits fell over"};
-            if (disk == Disk::silent) {
-                unanswered.push_back(corrupt);
-            } else {
-                events.push_back(corrupt);
-            }
+            answer(ArtifactNotSaved{effect.ticket, true, "bits fell over"}, events);
             return;
         }
         stored.push_back(effect.operation);
-        if (disk == Disk::silent) {
-            unanswered.push_back(StoreCommitted{effect.ticket});
-        } else {
-            events.push_back(StoreCommitted{effect.ticket});
-        }
+        answer(StoreCommitted{effect.ticket}, events);
     }
 
     void perform(SaveArtifact& effect, std::deque<Event>& events)
     {
         if (corrupts_artifacts) {
-            const ArtifactNotSaved corrupt{effect.ticket, true, "bits fell over"};
-            if (disk == Disk::silent) {
-                unanswered.push_back(corrupt);
-            } else {
-                events.push_back(corrupt);
-            }
+            answer(ArtifactNotSaved{effect.ticket, true, "bits fell over"}, events);
         } else if (disk == Disk::full) {
             events.push_back(ArtifactNotSaved{effect.ticket, false, "disk full"});
-        } else if (disk == Disk::silent) {
-            files.insert(effect.sha256);
-            unanswered.push_back(ArtifactSaved{effect.ticket});
         } else {
             files.insert(effect.sha256);
-            events.push_back(ArtifactSaved{effect.ticket});
+            answer(ArtifactSaved{effect.ticket}, events);
         }
     }
 
@@ -325,7 +326,7 @@ private:
         events.push_back(ArtifactLoaded{effect.ticket, proto::Blob::of("result")});
     }
 
-    void perform(RemoveArtifact& effect, std::deque<Event>&) 
+    void perform(RemoveArtifact& effect, std::deque<Event>&)
     {
         files.erase(effect.sha256);
         removed_artifacts.insert(effect.sha256);
