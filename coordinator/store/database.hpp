@@ -51,6 +51,9 @@ public:
     /// nothing more to do. To be called again and again while nothing else waits.
     bool tidy();
 
+    /// A longer write-ahead log is cut by tidy().
+    static constexpr std::uintmax_t long_wal_bytes = 64ULL << 20;
+
 private:
     struct Impl;
     explicit Database(std::unique_ptr<Impl> impl);
