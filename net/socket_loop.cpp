@@ -23,15 +23,26 @@ void set_options(zmq::socket_t& socket, zmq::socket_type type, const SocketLimit
     socket.set(zmq::sockopt::linger, 0);
     socket.set(zmq::sockopt::sndhwm, limits.send_high_water_mark);
     socket.set(zmq::sockopt::rcvhwm, limits.receive_high_water_mark);
-    socket.set(zmq::sockopt::heartbeat_ivl, limits.heartbeat_interval_ms);
-    socket.set(zmq::sockopt::heartbeat_timeout, limits.heartbeat_timeout_ms);
-    socket.set(zmq::sockopt::heartbeat_ttl, limits.heartbeat_timeout_ms);
     socket.set(zmq::sockopt::handshake_ivl, handshake_interval_ms);
     socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(proto::max_blob_bytes));
     if (type == zmq::socket_type::router) {
         // Without it a message to a peer that left would vanish while send() reports success.
         socket.set(zmq::sockopt::router_mandatory, true);
+        constexpr int keepalive_idle_s = 5;
+        constexpr int keepalive_interval_s = 2;
+        constexpr int keepalive_probes = 3;
+        constexpr int unacknowledged_max_ms = 10'000;
+        socket.set(zmq::sockopt::tcp_keepalive, 1);
+        socket.set(zmq::sockopt::tcp_keepalive_idle, keepalive_idle_s);
+        socket.set(zmq::sockopt::tcp_keepalive_intvl, keepalive_interval_s);
+        socket.set(zmq::sockopt::tcp_keepalive_cnt, keepalive_probes);
+        socket.set(zmq::sockopt::tcp_maxrt, unacknowledged_max_ms);
     } else {
+        // Only the dialling side asks whether the other is there; the listener, which may have thousands of connections, would
+        // search its timers with every answer. It learns of dead hosts and cut cables from the kernel.
+        socket.set(zmq::sockopt::heartbeat_ivl, limits.heartbeat_interval_ms);
+        socket.set(zmq::sockopt::heartbeat_timeout, limits.heartbeat_timeout_ms);
+        socket.set(zmq::sockopt::heartbeat_ttl, limits.heartbeat_timeout_ms);
         // Without it messages would queue for a coordinator that is away, and arrive stale.
         socket.set(zmq::sockopt::immediate, true);
         socket.set(zmq::sockopt::reconnect_ivl, reconnect_interval_ms);

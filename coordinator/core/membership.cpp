@@ -359,7 +359,9 @@ void Core::note_actor(Node& node, const proto::ActorState& state)
     const bool is_new_phase = found == node.actors.end() || found->second.state.phase != state.phase;
     Actor& actor = node.actors[state.slot];
     if (actor.state.pid != state.pid) {
-        actor.model.clear(); // a new process has nothing in memory
+        actor.model.clear();     // a new process has nothing in memory,
+        actor.paused_until = {}; // and has not refused anything yet
+        is_fleet_changed_ = true;
     }
     actor.state = state;
     if (!is_new_phase) {

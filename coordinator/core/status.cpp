@@ -9,8 +9,8 @@ namespace sdfleet::coordinator {
 
 namespace {
 
-constexpr std::array<std::int64_t, DispatchTimes::buckets - 1> upper_ms{1,    2,    5,     10,    20,    50,     100,  200,
-                                                                        500,  1000, 2000,  5000,  10000, 20000,  50000, 100000};
+constexpr std::array<std::int64_t, DispatchTimes::buckets - 1> upper_ms{
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
 
 void count_node(proto::Status& status, const Node& node)
 {

@@ -259,3 +259,16 @@ TEST_CASE("an agent that says overloaded is left alone for a moment")
 
     REQUIRE(world.take<proto::Assign>("a").size() == 1);
 }
+
+TEST_CASE("a new process of an actor that was left alone gets work at once")
+{
+    World world;
+    world.join("a");
+    world.submit("j", echo_job(1));
+    world.fail("a", world.take<proto::Assign>("a").at(0), proto::FailureReason::overloaded);
+    REQUIRE(world.take<proto::Assign>("a").empty());
+
+    world.say("a", proto::ActorUpdate{{{0}, "cpu", proto::ActorPhase::ready, 4711, 1, ""}});
+
+    REQUIRE(world.take<proto::Assign>("a").size() == 1);
+}

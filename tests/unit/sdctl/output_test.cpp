@@ -103,8 +103,8 @@ TEST_CASE("A node as JSON and as a table")
     const auto view = sdctl::view_of(node());
     const auto json = to_json(view);
 
-    CHECK(keys_of(json) == std::vector<std::string>{"node", "state", "hostname", "software", "silent_ms", "devices",
-                                                    "models", "actors"});
+    CHECK(keys_of(json) == std::vector<std::string>{"node", "state", "is_draining", "detail", "hostname", "software",
+                                                    "silent_ms", "devices", "models", "actors"});
     CHECK(json.at("actors").at(0).at("state") == "ready");
     CHECK(json.at("actors").at(0).at("actor") == "node-a/0");
     CHECK(sdctl::nodes_text({view}) ==
