@@ -30,8 +30,8 @@ struct Options {
     Milliseconds actor_pause{1'000};     ///< an actor that refused or dropped work gets none for this long
     Milliseconds pin_grace{10'000};      ///< after a restart pinned items wait this long for their actor
     Milliseconds model_stay{30'000};     ///< an actor may serve jobs of its loaded model this far ahead of their turn
-    Milliseconds speculation_interval{250}; ///< between two looks for items that hold up the end of a job
-    Milliseconds peer_idle{600'000};        ///< a client silent for this long must say hello again
+    Milliseconds speculation_interval{250};       ///< between two looks for items that hold up the end of a job
+    Milliseconds peer_idle{600'000};              ///< a client silent for this long must say hello again
     std::size_t small_artifact_bytes = 32 * 1024; ///< up to this size an artifact is stored with its outcome
     std::uint32_t tries_per_item = 5;
     std::uint32_t deaths_per_item = 3; ///< actors that one item may kill before it is called poison

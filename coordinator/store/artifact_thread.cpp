@@ -6,7 +6,8 @@
 namespace sdfleet::coordinator {
 
 ArtifactThread::ArtifactThread(ArtifactFolder folder, ContentReader contents, std::function<void(Event)> on_event)
-    : folder_(std::move(folder)), contents_(std::move(contents)), on_event_(std::move(on_event)), thread_([this] { run(); })
+    : folder_(std::move(folder)), contents_(std::move(contents)), on_event_(std::move(on_event)),
+      thread_([this] { run(); })
 {
 }
 

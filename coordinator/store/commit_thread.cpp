@@ -53,7 +53,8 @@ CommitThread::Group CommitThread::take_group(std::deque<Persist>& waiting)
         if (!is_whole(persist)) {
             continue;
         }
-        if (const auto* settled = std::get_if<SettleItems>(&persist.operation); settled != nullptr && settled->content) {
+        if (const auto* settled = std::get_if<SettleItems>(&persist.operation);
+            settled != nullptr && settled->content) {
             bytes += settled->content->bytes.size();
         }
         group.operations.push_back(std::move(persist.operation));

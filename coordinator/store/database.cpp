@@ -20,10 +20,9 @@ namespace sdfleet::coordinator {
 
 namespace {
 
-constexpr int incremental = 2;               ///< of PRAGMA auto_vacuum
-constexpr int pages_kept_free = 256;         ///< for what is written next
-constexpr int pages_per_tidying = 256;       ///< 1 MiB
-
+constexpr int incremental = 2;         ///< of PRAGMA auto_vacuum
+constexpr int pages_kept_free = 256;   ///< for what is written next
+constexpr int pages_per_tidying = 256; ///< 1 MiB
 
 std::string make_cluster_id()
 {
@@ -202,7 +201,8 @@ bool Database::tidy()
             return true;
         }
         std::error_code ignored;
-        if (const auto size = std::filesystem::file_size(impl_->wal, ignored); !ignored && size > Database::long_wal_bytes) {
+        if (const auto size = std::filesystem::file_size(impl_->wal, ignored);
+            !ignored && size > Database::long_wal_bytes) {
             sqlite.exec("PRAGMA wal_checkpoint(TRUNCATE)");
         }
         return false;

@@ -30,9 +30,8 @@ std::vector<SetNodePolicy> read_nodes(SQLite::Database& database)
     std::vector<SetNodePolicy> nodes;
     SQLite::Statement query(database, "SELECT id, is_draining, fenced FROM nodes");
     while (query.executeStep()) {
-        nodes.push_back({{query.getColumn(0).getString()},
-                         query.getColumn(1).getInt() != 0,
-                         {to_unsigned(query.getColumn(2))}});
+        nodes.push_back(
+            {{query.getColumn(0).getString()}, query.getColumn(1).getInt() != 0, {to_unsigned(query.getColumn(2))}});
     }
     return nodes;
 }
@@ -80,10 +79,8 @@ base::Result<RestoredJob> read_job(const SQLite::Statement& row)
                                                       (decoded ? "it is no job" : decoded.error().message));
     }
     RestoredJob job;
-    job.job = {{id},
-               std::make_shared<const proto::JobSpec>(std::move(message->spec)),
-               to_unsigned(row.getColumn(1)),
-               {}};
+    job.job = {
+        {id}, std::make_shared<const proto::JobSpec>(std::move(message->spec)), to_unsigned(row.getColumn(1)), {}};
     job.is_cancelled = row.getColumn(2).getInt() != 0;
     return job;
 }
@@ -92,8 +89,7 @@ base::Result<RestoredJob> read_job(const SQLite::Statement& row)
 
 base::Result<void> read_jobs(SQLite::Database& database, const std::function<void(Restored)>& take)
 {
-    SQLite::Statement jobs(database,
-                           "SELECT id, created_unix_ms, is_cancelled, submit FROM jobs ORDER BY number");
+    SQLite::Statement jobs(database, "SELECT id, created_unix_ms, is_cancelled, submit FROM jobs ORDER BY number");
     SQLite::Statement ranks(database, "SELECT node, slot FROM ranks WHERE job = ? ORDER BY rank");
     SQLite::Statement outcomes(database, "SELECT item, state, attempt, node, slot, tries, media_type, sha256, bytes, "
                                          "elapsed_ms, error FROM outcomes WHERE job = ? ORDER BY item");

@@ -53,9 +53,8 @@ void OperationWriter::write(const StoreOperation& operation)
 
 void OperationWriter::reset()
 {
-    for (auto* statement :
-         {&insert_job_, &insert_rank_, &insert_outcome_, &insert_artifact_, &cancel_job_,
-          &delete_outcomes_, &delete_artifact_, &delete_ranks_, &delete_job_, &set_node_}) {
+    for (auto* statement : {&insert_job_, &insert_rank_, &insert_outcome_, &insert_artifact_, &cancel_job_,
+                            &delete_outcomes_, &delete_artifact_, &delete_ranks_, &delete_job_, &set_node_}) {
         statement->tryReset();
     }
 }

@@ -94,7 +94,8 @@ std::int64_t query_number(const std::filesystem::path& path, const char* sql)
 }
 
 /// What the release with schema version 1 wrote for a job of two items, both failed.
-constexpr const char* version_1_store = R"sql(
+constexpr const char* version_1_store =
+    R"sql(
 CREATE TABLE jobs (
     number          INTEGER PRIMARY KEY AUTOINCREMENT,
     id              TEXT NOT NULL UNIQUE,
@@ -102,12 +103,14 @@ CREATE TABLE jobs (
     is_cancelled    INTEGER NOT NULL DEFAULT 0,
     submit          BLOB NOT NULL
 );
-INSERT INTO jobs VALUES (1, 'old', 1795643251981, 0, X')sql" "84A776657273696F6E01A7636C7573746572A0A47479706528AB636F7272656C6174696F6E0082A66A6F625F6964A36F6C64"
+INSERT INTO jobs VALUES (1, 'old', 1795643251981, 0, X')sql"
+    "84A776657273696F6E01A7636C7573746572A0A47479706528AB636F7272656C6174696F6E0082A66A6F625F6964A36F6C64"
     "A47370656384A56D6F64656CA16DA573706C697401AA706172616D657465727381A9646966667573696F6E88AF6E65676174"
     "6976655F70726F6D7074C0B36E756D5F696E666572656E63655F737465707332AE67756964616E63655F7363616C65CB401E"
     "000000000000A668656967687400A5776964746800A97363686564756C6572A0AD70726F6D70745F73796E74617800A9636C"
     "69705F736B697000A56974656D739283A670726F6D7074AC612072656420636972636C65A47365656400A472616E6BC083A6"
-    "70726F6D7074AD6120626C756520737175617265A47365656401A472616E6BC0" R"sql(');
+    "70726F6D7074AD6120626C756520737175617265A47365656401A472616E6BC0"
+    R"sql(');
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -311,8 +314,8 @@ TEST_CASE("a store of version 1 is brought forward with all that is in it, and g
         REQUIRE(database);
         REQUIRE(database->cluster().value == "b273810fe3a60ea1");
         REQUIRE(database->epoch() == 2);
-        REQUIRE(database->commit(std::vector<StoreOperation>{
-            sample_job("new"), settle_with("new", 0, "small"), SetNodePolicy{{"a"}, true, {5}}}));
+        REQUIRE(database->commit(std::vector<StoreOperation>{sample_job("new"), settle_with("new", 0, "small"),
+                                                             SetNodePolicy{{"a"}, true, {5}}}));
     }
     const auto restored = Database::open(path)->load();
 
@@ -336,8 +339,8 @@ TEST_CASE("a small artifact is read back through another connection while the st
     auto reader = ContentReader::open(folder.path / "d");
     REQUIRE(reader);
     const std::string binary("a\0b", 3);
-    REQUIRE(database->commit(std::vector<StoreOperation>{sample_job("j"), settle_with("j", 0, binary),
-                                                         settle_with("j", 1, "")}));
+    REQUIRE(database->commit(
+        std::vector<StoreOperation>{sample_job("j"), settle_with("j", 0, binary), settle_with("j", 1, "")}));
 
     REQUIRE(find_text(*reader, binary) == binary);
     REQUIRE(find_text(*reader, "") == "");
