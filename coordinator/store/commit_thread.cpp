@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/store/commit_thread.hpp"
 
+#include "base/test_fault.hpp"
+
 #include <utility>
 #include <vector>
 
@@ -45,6 +47,7 @@ void CommitThread::run()
             const auto result =
                 together || batch.size() == 1 ? together : database_.commit(std::span(operations).subspan(i, 1));
             if (result) {
+                (void)base::test_fault("store.committed"); // an exit only: it is on disk
                 on_event_(StoreCommitted{batch[i].ticket});
             } else {
                 on_event_(StoreFailed{batch[i].ticket, result.error().message});

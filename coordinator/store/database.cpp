@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/store/database.hpp"
 
+#include "base/test_fault.hpp"
 #include "coordinator/store/schema.hpp"
 #include "proto/codec.hpp"
 
 #include <map>
 #include <optional>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -58,6 +60,14 @@ std::uint64_t to_unsigned(const SQLite::Column& column)
 std::uint32_t to_uint32(const SQLite::Column& column)
 {
     return static_cast<std::uint32_t>(column.getInt64());
+}
+
+/// Where a test may end the process or have the disk refuse.
+void pass(const char* point)
+{
+    if (base::test_fault(point)) {
+        throw std::runtime_error(std::string("input/output error at ") + point);
+    }
 }
 
 } // namespace
@@ -146,8 +156,10 @@ base::Result<void> Database::commit(std::span<const StoreOperation> operations)
     try {
         SQLite::Transaction transaction(impl_->sqlite);
         for (const auto& operation : operations) {
+            pass("store.write");
             std::visit([this](const auto& body) { impl_->execute(body); }, operation);
         }
+        pass("store.commit");
         transaction.commit();
         return {};
     } catch (const std::exception& error) {
