@@ -39,7 +39,7 @@ class Outcome:
 def choose_faults(rng, available):
     names = []
     for _ in range(rng.randint(1, MAX_FAULTS)):
-        allowed = [n for n in available if names.count(n) == 0 or not (FAULTS[n].environment(rng) or FAULTS[n].has_small_disk)]
+        allowed = [n for n in available if n not in names or not FAULTS[n].is_once]
         if sum(FAULTS[n].kills_actors for n in names) >= MAX_ACTOR_DEATHS:
             allowed = [n for n in allowed if not FAULTS[n].kills_actors]
         if allowed:
@@ -58,7 +58,9 @@ def plan_round(seed, available, draws_pictures, exactly=None):
         setup.has_small_disk |= FAULTS[name].has_small_disk
         setup.coordinator_environment |= FAULTS[name].environment(rng)
     jobs = [Job.random(number, rng, draws_pictures) for number in range(rng.randint(2, 4))]
-    return Plan(seed, setup, jobs, [(name, rng.uniform(0, 1.5), rng.getrandbits(32)) for name in names])
+    actors = sum(count for _, count in setup.agents)
+    work_s = 1.0 if draws_pictures else sum(len(job.prompts) * job.delay_ms for job in jobs) / 1000 / actors
+    return Plan(seed, setup, jobs, [(name, rng.uniform(0, work_s + 0.3), rng.getrandbits(32)) for name in names])
 
 
 class Round:

@@ -3,6 +3,7 @@
 remark for the report, when the fault is over."""
 
 import os
+import random
 import signal
 import time
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Callable
 
 from chaos_fleet import LEASE_MS
 from fleet import wait_for
+from hostile_peers import agent_storm, garbage, oversize_frames, slow_client
 
 LONG_STOP_S = LEASE_MS / 1000 + 1
 ACTOR_SILENCE_S = 6  # an agent kills an actor that says nothing for five seconds
@@ -27,7 +29,13 @@ class Fault:
     has_network: bool = False
     has_small_disk: bool = False
     environment: Callable = lambda rng: {}  # the coordinator's, until its first death
+    needs_storm: bool = False  # the program idle_agents
     weight: int = 4  # how often it is drawn
+
+    @property
+    def is_once(self):
+        """Not twice in a round."""
+        return self.has_small_disk or self.needs_storm or bool(self.environment(random.Random(0)))
 
 
 def kill_actor(fleet, rng):
@@ -175,4 +183,8 @@ FAULTS = {
     "pull-link-60s": Fault(pull_link(60), has_network=True, weight=0),
     "duplicate-node": Fault(duplicate_node),
     "displaced-agent": Fault(displaced_agent),
+    "slow-client": Fault(slow_client),
+    "garbage": Fault(garbage),
+    "oversize-frames": Fault(oversize_frames),
+    "agent-storm": Fault(agent_storm, needs_storm=True, weight=1),
 }

@@ -36,7 +36,8 @@ TEST_CASE("without a count a step fails once, and without a rule never")
 
 TEST_CASE("a rule that cannot be read is refused, not ignored")
 {
-    for (const char* rule : {"file.sync", "file.sync:", "file.sync:0", "file.sync:x", ":1", "file.sync:1:2:3", "file.sync:1:"}) {
+    for (const char* rule :
+         {"file.sync", "file.sync:", "file.sync:0", "file.sync:x", ":1", "file.sync:1:2:3", "file.sync:1:"}) {
         CAPTURE(rule);
         REQUIRE_THROWS_AS(TestFaults("", rule), std::invalid_argument);
     }
