@@ -27,7 +27,7 @@ class Job:
         count = rng.randint(8, 14) if is_pictures else rng.randint(20, 200)
         words = ["a red circle", "a blue square", "a green star", "a yellow heart"] if is_pictures else ["item"]
         prompts = [f"{rng.choice(words)} {index} of job {number} {rng.getrandbits(32):08x}" for index in range(count)]
-        delay_ms = rng.randint(max(1, 2000 // count // 2), 30)  # some seconds for each, or faults come too late
+        delay_ms = rng.randint(min(30, max(1, 1000 // count)), 30)  # a second of work or more, or faults come too late
         return Job(f"job-{number}", prompts, delay_ms, rng.randint(100, 6000), rng.uniform(0, 0.6), is_pictures)
 
     def arguments(self, fleet):
