@@ -15,9 +15,9 @@ from fleet import wait_for
 from jobs import Job
 from zmtp import RawClient
 
-MAX_MEMORY_MIB = 600
+MAX_MEMORY_MIB = 400
 SLOW_CLIENTS = 4
-FETCHES = 400
+FETCHES = 3000
 STORM = 1000
 
 
