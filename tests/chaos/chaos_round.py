@@ -88,8 +88,8 @@ class Round:
         fleet.wait_until_idle()
         note_every_outcome(fleet.database)
         self.start = time.monotonic()
-        threads = [threading.Thread(target=self.submit, args=(fleet, job)) for job in self.plan.jobs]
-        threads += [threading.Thread(target=self.inject, args=(fleet, *fault)) for fault in self.plan.faults]
+        threads = [threading.Thread(daemon=True, target=self.submit, args=(fleet, job)) for job in self.plan.jobs]
+        threads += [threading.Thread(daemon=True, target=self.inject, args=(fleet, *fault)) for fault in self.plan.faults]
         for thread in threads:
             thread.start()
         for thread in threads:
