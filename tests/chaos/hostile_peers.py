@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import os
 import re
 import struct
 import time
@@ -15,7 +16,7 @@ from fleet import wait_for
 from jobs import Job
 from zmtp import RawClient
 
-MAX_MEMORY_MIB = 400
+MAX_MEMORY_MIB = int(os.environ.get("SDFLEET_CHAOS_MAX_MEMORY_MIB", "400"))
 SLOW_CLIENTS = 4
 FETCHES = 3000
 STORM = 1000
