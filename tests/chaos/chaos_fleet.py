@@ -5,12 +5,14 @@ import os
 import random
 import socket
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fleet import BIN, ECHO_ACTOR, MODELS, Fleet, children_of, wait_for
+from fleet import BIN, ECHO_ACTOR, MODELS, PATIENCE_S, Answer, Fleet, children_of, wait_for
 from keeper import Keeper
 
+UNREACHABLE = 3  # exit code of sdctl
 LEASE_MS = 2500
 HEARTBEAT_MS = 250
 SMALL_DISK = "16m"
@@ -75,6 +77,16 @@ class ChaosFleet(Fleet):
     @property
     def agents(self):
         return [self.keepers[name] for name, _ in self.setup.agents]
+
+    def sdctl(self, *arguments, expect=0, **options):
+        """Asks again while there is no answer (exit code 3): on a machine as busy as a round makes it, one may come late."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            process = self.sdctl_process(*arguments, **options)
+            out, err = process.communicate(timeout=2 * PATIENCE_S)
+            if process.returncode != UNREACHABLE or time.monotonic() > deadline:
+                assert process.returncode == expect, f"sdctl {arguments}: {process.returncode}, not {expect}\n{out}\n{err}"
+                return Answer(out, err)
 
     # ------------------------------------------------------------ daemons
 

@@ -96,7 +96,9 @@ def agent_storm(fleet, rng):
         begin = time.monotonic()
         fleet.coordinator.kill()
         wait_for(lambda: count_alive(fleet) >= STORM + len(fleet.agents), "return of all agents")
-        return f"{STORM} agents joined in {joined_s:.1f} s, were back in {time.monotonic() - begin:.1f} s"
+        back_s = time.monotonic() - begin
+        storm.kill()
+        return f"{STORM} agents joined in {joined_s:.1f} s, were back in {back_s:.1f} s"
 
 
 def count_alive(fleet):

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos_fleet import UNREACHABLE
 from fleet import PATIENCE_S, hashes_of
 
 SUBMIT_TRY_S = 90
@@ -60,12 +61,17 @@ class Job:
         return (text * (self.size_bytes // len(text) + 1))[: self.size_bytes]
 
     def wait_until_over(self, fleet, patience_s=2 * PATIENCE_S):
-        process = fleet.sdctl_process("watch", self.job_id)
-        try:
-            process.communicate(timeout=patience_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+        """What became of it is for others to say; this only waits, and not for ever."""
+        deadline = time.monotonic() + patience_s
+        code = UNREACHABLE
+        while code == UNREACHABLE and time.monotonic() < deadline:
+            process = fleet.sdctl_process("watch", self.job_id)
+            try:
+                process.communicate(timeout=max(1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+            code = process.returncode
 
     def faults_of_results(self, fleet):
         """Lines about what is not as promised, none when all is well."""
