@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/atomic_file.hpp"
 
+#include "base/test_fault.hpp"
 #include "base/unique_fd.hpp"
 
 #include <cerrno>
@@ -48,19 +49,19 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::span<
 {
     const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
     std::string temporary = (folder / ("." + path.filename().string() + ".XXXXXX")).string();
-    UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+    UniqueFd fd(test_fault("file.create") ? -1 : ::mkostemp(temporary.data(), O_CLOEXEC));
     if (!fd) {
         return fail_with_errno("cannot create a file in", folder, errno);
     }
     // mkostemp makes the file private, whatever it is to become.
-    const bool written =
-        ::fchmod(fd.get(), static_cast<mode_t>(mode)) == 0 && write_all(fd.get(), bytes) && ::fsync(fd.get()) == 0;
-    if (!written || ::rename(temporary.c_str(), path.c_str()) != 0) {
+    const bool written = ::fchmod(fd.get(), static_cast<mode_t>(mode)) == 0 && !test_fault("file.write") &&
+                         write_all(fd.get(), bytes) && !test_fault("file.sync") && ::fsync(fd.get()) == 0;
+    if (!written || test_fault("file.rename") || ::rename(temporary.c_str(), path.c_str()) != 0) {
         const int error = errno;
         ::unlink(temporary.c_str());
         return fail_with_errno("cannot write", path, error);
     }
-    if (!sync_folder(folder)) {
+    if (test_fault("file.sync_folder") || !sync_folder(folder)) {
         return fail_with_errno("cannot sync the folder", folder, errno);
     }
     return {};

@@ -2,7 +2,9 @@
 // Many agents in one process, to see what a coordinator costs that has them: each has its two connections, one ready actor,
 // and does nothing but what an idle agent does (hello, heartbeats).
 //
-//   idle_agents --coordinator tcp://127.0.0.1:7420 --agents 1000 [--seconds 30]
+//   idle_agents --coordinator tcp://127.0.0.1:7420 --agents 1000 [--seconds 30] [--no-actors]
+//
+// With --no-actors they have none, so that a fleet that works beside them gives them nothing.
 //
 // Prints a line when all are members, another when the time is over.
 #include "net/socket.hpp"
@@ -28,8 +30,9 @@ using namespace std::chrono_literals;
 
 class IdleAgent {
 public:
-    IdleAgent(net::Context& context, boost::asio::io_context& io, std::uint32_t number)
+    IdleAgent(net::Context& context, boost::asio::io_context& io, std::uint32_t number, bool has_actor)
         : control_(context, io), bulk_(context, io), timer_(io), name_("idle-" + std::to_string(number)),
+          has_actor_(has_actor),
           incarnation_(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()))
     {
     }
@@ -108,12 +111,17 @@ private:
         (void)socket.send({envelope_, std::move(message), {}});
     }
 
-    static std::vector<proto::ActorState> actors() { return {{{0}, "cpu", proto::ActorPhase::ready, 1, 0, ""}}; }
+    std::vector<proto::ActorState> actors() const
+    {
+        return has_actor_ ? std::vector<proto::ActorState>{{{0}, "cpu", proto::ActorPhase::ready, 1, 0, ""}}
+                          : std::vector<proto::ActorState>{};
+    }
 
     net::DealerSocket control_;
     net::DealerSocket bulk_;
     boost::asio::steady_timer timer_;
     std::string name_;
+    bool has_actor_;
     std::uint64_t incarnation_;
     proto::Envelope envelope_;
     std::chrono::milliseconds interval_{500};
@@ -122,7 +130,7 @@ private:
     bool is_bulk_open_ = false;
 };
 
-int run(const std::string& endpoint, std::uint32_t count, double seconds)
+int run(const std::string& endpoint, std::uint32_t count, double seconds, bool have_actors)
 {
     rlimit files{};
     ::getrlimit(RLIMIT_NOFILE, &files);
@@ -138,7 +146,7 @@ int run(const std::string& endpoint, std::uint32_t count, double seconds)
         if (number % agents_per_context == 0) {
             contexts.push_back(std::make_unique<net::Context>());
         }
-        agents.push_back(std::make_unique<IdleAgent>(*contexts.back(), io, number));
+        agents.push_back(std::make_unique<IdleAgent>(*contexts.back(), io, number, have_actors));
         if (!agents.back()->dial(endpoint)) {
             std::fprintf(stderr, "idle_agents: cannot dial %s\n", endpoint.c_str());
             return 1;
@@ -172,6 +180,8 @@ int main(int argc, char** argv)
     app.add_option("--coordinator", endpoint, "Where the coordinator listens")->capture_default_str();
     app.add_option("--agents", agents, "How many")->check(CLI::Range(1, 4000))->capture_default_str();
     app.add_option("--seconds", seconds, "How long they stay after all have joined")->capture_default_str();
+    bool have_actors = true;
+    app.add_flag("!--no-actors", have_actors, "They have none and get no work");
     CLI11_PARSE(app, argc, argv);
-    return run(endpoint, agents, seconds);
+    return run(endpoint, agents, seconds, have_actors);
 }

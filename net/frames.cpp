@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/frames.hpp"
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -8,17 +9,30 @@ namespace sdfleet::net {
 
 namespace {
 
+/// A blob while ZeroMQ has it.
+struct Lent {
+    std::shared_ptr<const void> owner;
+    std::size_t size_bytes = 0;
+    BlobBudget::Counter waiting;
+};
+
 /// ZeroMQ calls this on its own thread when the bytes are on the network.
 void release_owner(void* /*data*/, void* hint)
 {
-    delete static_cast<std::shared_ptr<const void>*>(hint);
+    const std::unique_ptr<Lent> lent(static_cast<Lent*>(hint));
+    if (lent->waiting) {
+        *lent->waiting -= lent->size_bytes;
+    }
 }
 
-zmq::message_t frame_of(const proto::Blob& blob)
+zmq::message_t frame_of(const proto::Blob& blob, const BlobBudget::Counter& waiting)
 {
-    auto* owner = new std::shared_ptr<const void>(blob.owner);
+    auto* lent = new Lent{blob.owner, blob.bytes.size(), waiting};
+    if (waiting) {
+        *waiting += blob.bytes.size();
+    }
     // ZeroMQ takes a mutable pointer but only reads what it sends.
-    return {const_cast<std::byte*>(blob.bytes.data()), blob.bytes.size(), release_owner, owner};
+    return {const_cast<std::byte*>(blob.bytes.data()), blob.bytes.size(), release_owner, lent};
 }
 
 proto::Blob blob_of(zmq::message_t frame)
@@ -30,7 +44,7 @@ proto::Blob blob_of(zmq::message_t frame)
 
 } // namespace
 
-SendResult append_frames(Frames& frames, const proto::Packet& packet)
+SendResult append_frames(Frames& frames, const proto::Packet& packet, const BlobBudget::Counter& waiting)
 {
     thread_local std::string head; // keeps its memory from one message to the next
     head.clear();
@@ -47,7 +61,7 @@ SendResult append_frames(Frames& frames, const proto::Packet& packet)
         if (blob.bytes.size() > proto::max_blob_bytes) {
             return tl::unexpected(SendError::too_large);
         }
-        frames.push_back(frame_of(blob));
+        frames.push_back(frame_of(blob, waiting));
     }
     return {};
 }

@@ -11,6 +11,7 @@ namespace sdfleet::net {
 struct RouterSocket::Impl {
     std::shared_ptr<SocketLoop> loop;
     RouterHandlers handlers;
+    BlobBudget budget;
 };
 
 struct DealerSocket::Impl {
@@ -33,7 +34,7 @@ const char* to_string(SendError error)
 
 RouterSocket::RouterSocket(Context& context, boost::asio::io_context& io, SocketLimits limits,
                            const std::optional<CurveServer>& curve)
-    : impl_(std::make_shared<Impl>())
+    : impl_(std::make_shared<Impl>(nullptr, RouterHandlers{}, BlobBudget(limits.send_blob_bytes)))
 {
     impl_->loop = std::make_shared<SocketLoop>(context, io, zmq::socket_type::router, limits);
     if (curve) {
@@ -80,9 +81,20 @@ void RouterSocket::start(RouterHandlers handlers)
 
 SendResult RouterSocket::send(const PeerId& peer, const proto::Packet& packet)
 {
+    BlobBudget::Counter waiting;
+    if (!packet.blobs.empty()) {
+        std::size_t bytes = 0;
+        for (const auto& blob : packet.blobs) {
+            bytes += blob.bytes.size();
+        }
+        waiting = impl_->budget.ask(peer.bytes, bytes);
+        if (!waiting) {
+            return tl::unexpected(SendError::would_block);
+        }
+    }
     Frames frames;
     frames.emplace_back(peer.bytes.data(), peer.bytes.size());
-    if (auto appended = append_frames(frames, packet); !appended) {
+    if (auto appended = append_frames(frames, packet, waiting); !appended) {
         return appended;
     }
     return impl_->loop->send(std::move(frames));

@@ -3,6 +3,7 @@
 
 #include "base/atomic_file.hpp"
 #include "base/sha256.hpp"
+#include "base/test_fault.hpp"
 #include "base/unique_fd.hpp"
 #include "proto/packet.hpp"
 
@@ -69,9 +70,13 @@ ArtifactFolder::save(const std::string& sha256, const proto::Blob& content)
     if (std::filesystem::create_directory(path.parent_path(), error)) {
         sync_folder(folder_);
     }
+    if (base::test_fault("artifact.save")) {
+        return Unwritable{"input/output error at " + path.string()};
+    }
     if (auto written = base::write_file_atomically(path, content.bytes); !written) {
         return Unwritable{written.error().message};
     }
+    (void)base::test_fault("artifact.saved"); // an exit only: it is on disk
     return std::monostate{};
 }
 

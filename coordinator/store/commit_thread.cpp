@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/store/commit_thread.hpp"
 
+#include "base/test_fault.hpp"
 #include "coordinator/store/artifact_folder.hpp"
 
 #include <utility>
@@ -85,6 +86,7 @@ void CommitThread::commit(const Group& group)
     }
     for (const auto ticket : group.tickets) {
         if (committed) {
+            (void)base::test_fault("store.committed"); // an exit only: it is on disk
             on_event_(StoreCommitted{ticket});
         } else {
             on_event_(StoreFailed{ticket, committed.error().message});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/store/database.hpp"
 
+#include "base/test_fault.hpp"
 #include "coordinator/store/job_reader.hpp"
 #include "coordinator/store/operation_writer.hpp"
 #include "coordinator/store/schema.hpp"
@@ -93,6 +94,14 @@ int bring_forward(SQLite::Database& database)
     return version;
 }
 
+/// Where a test may end the process or have the disk refuse.
+void pass(const char* point)
+{
+    if (base::test_fault(point)) {
+        throw SQLite::Exception(std::string("input/output error at ") + point, SQLITE_IOERR);
+    }
+}
+
 } // namespace
 
 struct Database::Impl {
@@ -174,8 +183,10 @@ tl::expected<void, CommitError> Database::commit(std::span<const StoreOperation>
     try {
         SQLite::Transaction transaction(impl_->sqlite);
         for (const auto& operation : operations) {
+            pass("store.write");
             impl_->writer->write(operation);
         }
+        pass("store.commit");
         transaction.commit();
         return {};
     } catch (const SQLite::Exception& error) {

@@ -112,12 +112,14 @@ class Fleet(Scratch):
         self.daemons = {}
         self.start_coordinator()
 
-    def start(self, name, *command):
+    def start(self, name, *command, environment=None):
+        """`environment` comes on top of that of all programs here."""
         log = open(self.path / f"{name}.log", "ab")
         with log:
             self.daemons[name] = subprocess.Popen(
-                [str(word) for word in command], env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+                [str(word) for word in command], env={**self.environment, **(environment or {})}, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log,
+            )  # fmt: skip
         return self.daemons[name]
 
     def start_coordinator(self):

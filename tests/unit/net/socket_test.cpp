@@ -164,6 +164,31 @@ TEST_CASE("a peer that stops reading gets a bounded queue, and the sender is tol
     REQUIRE(taken < 5000);
 }
 
+TEST_CASE("what waits for a peer that stopped reading is bounded in bytes, and a lone large blob always goes")
+{
+    constexpr std::size_t mebibyte = 1024 * 1024;
+    Wire wire;
+    auto quiet = std::make_unique<Dealer>(wire, net::SocketLimits{.receive_high_water_mark = 1});
+    REQUIRE(wire.run_until([&] { return quiet->times_writable == 1; }));
+    REQUIRE(quiet->socket.send(packet_of(proto::ListJobs{})));
+    REQUIRE(wire.run_until([&] { return wire.received.size() == 1; }));
+    const auto peer = wire.received[0].first;
+    auto large = packet_of(proto::Artifact{});
+    large.blobs.push_back(proto::Blob::of(std::string(48 * mebibyte, 'x')));
+    REQUIRE(wire.router.send(peer, large)); // more than the bound, but nothing else waits
+
+    auto packet = packet_of(proto::Artifact{});
+    packet.blobs.push_back(proto::Blob::of(std::string(8 * mebibyte, 'x')));
+    int taken = 0;
+    while (wire.router.send(peer, packet) && taken < 100) {
+        ++taken;
+    }
+    REQUIRE(taken < 20); // 800 MiB would be within the high-water mark
+
+    REQUIRE(wire.run_until([&] { return quiet->received.size() == 1U + static_cast<unsigned>(taken); }));
+    REQUIRE(wire.run_until([&] { return static_cast<bool>(wire.router.send(peer, packet)); })); // it reads again
+}
+
 TEST_CASE("garbage reaches its handler and leaves the socket working")
 {
     Wire wire;
