@@ -6,7 +6,9 @@ using namespace sdfleet::coordinator;
 
 TEST_CASE("a result is acknowledged only after artifact and item are on disk")
 {
-    World world;
+    Options options;
+    options.small_artifact_bytes = 0; // a file of its own
+    World world(options);
     world.join("a");
     world.submit("j", echo_job(1));
     const auto assign = world.start_all("a").at(0);

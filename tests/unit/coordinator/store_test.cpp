@@ -7,6 +7,7 @@
 #include "coordinator/store/content_reader.hpp"
 #include "coordinator/store/data_folder.hpp"
 #include "coordinator/store/database.hpp"
+#include "coordinator/store/schema.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/coordinator/temporary_folder.hpp"
 
@@ -154,8 +155,9 @@ TEST_CASE("what was committed is there when the store is opened again")
         auto database = Database::open(path);
         REQUIRE(database);
         cluster = database->cluster();
-        REQUIRE(database->commit(std::vector<StoreOperation>{
-            sample_job("j1"), sample_job("j2"), SettleItems{{"j1"}, {sample_outcome(1)}}, MarkJobCancelled{{"j2"}}}));
+        REQUIRE(database->commit(std::vector<StoreOperation>{sample_job("j1"), sample_job("j2"),
+                                                             SettleItems{{"j1"}, {sample_outcome(1)}, {}},
+                                                             MarkJobCancelled{{"j2"}}}));
     }
     auto database = Database::open(path);
     const auto restored = database->load();
@@ -197,7 +199,7 @@ TEST_CASE("a forgotten job leaves nothing behind")
     const TemporaryFolder folder;
     auto database = Database::open(folder.path / "d");
     REQUIRE(database->commit(std::vector<StoreOperation>{
-        sample_job("j"), SettleItems{{"j"}, {sample_outcome(0), sample_outcome(1)}}, ForgetJob{{"j"}}}));
+        sample_job("j"), SettleItems{{"j"}, {sample_outcome(0), sample_outcome(1)}, {}}, ForgetJob{{"j"}, {}}}));
     REQUIRE(database->commit(std::vector<StoreOperation>{sample_job("j")}));
     REQUIRE(database->load()->jobs.at(0).outcomes.empty());
 }
