@@ -3,6 +3,8 @@
 
 #include "base/atomic_file.hpp"
 #include "coordinator/core/core.hpp"
+#include "coordinator/gateway/address.hpp"
+#include "coordinator/gateway/http_server.hpp"
 #include "coordinator/key_guard.hpp"
 #include "coordinator/rate_limit.hpp"
 #include "coordinator/store/artifact_thread.hpp"
@@ -61,6 +63,7 @@ public:
 
     base::Result<void> start(Restored restored);
     const std::string& endpoint() const override { return endpoint_; }
+    std::string http_address() const override { return http_ ? gateway::to_string(http_->address()) : ""; }
     void run() override;
     void stop() override;
 
@@ -76,6 +79,7 @@ private:
     void perform(const Alarm& effect) { spdlog::critical("{}", effect.text); }
     void set_timer();
     Milliseconds now() const;
+    base::Result<void> start_http();
     void clean_up();
 
     Settings settings_;
@@ -94,6 +98,7 @@ private:
     std::unique_ptr<KeyGuard> key_guard_; ///< only when others than this machine can connect
     std::optional<net::RouterSocket> router_;
     std::string endpoint_;
+    std::optional<gateway::HttpServer> http_;
     RateLimit garbage_log_{log_period};
     RateLimit send_log_{log_period};
 };
@@ -121,6 +126,9 @@ base::Result<void> Daemon::start(Restored restored)
         return base::fail(base::ExitCode::failed, bound.error());
     }
     endpoint_ = std::move(*bound);
+    if (auto started = start_http(); !started) {
+        return started;
+    }
     if (settings_.endpoint_file) {
         const std::string line = endpoint_ + "\n";
         if (auto written = base::write_file_atomically(*settings_.endpoint_file, std::as_bytes(std::span(line)));
@@ -145,6 +153,24 @@ base::Result<void> Daemon::start(Restored restored)
                         }
                     }});
     spdlog::info("listening on {}", endpoint_);
+    return {};
+}
+
+base::Result<void> Daemon::start_http()
+{
+    if (!settings_.http) {
+        return {};
+    }
+    const auto address = gateway::parse_address(*settings_.http);
+    if (!address) {
+        return tl::unexpected(address.error());
+    }
+    auto server = gateway::HttpServer::listen(io_, *address, [this] { return core_.status(0, now()); });
+    if (!server) {
+        return tl::unexpected(server.error());
+    }
+    http_.emplace(std::move(*server));
+    spdlog::info("monitoring at http://{}: /metrics, /healthz, /readyz", http_address());
     return {};
 }
 
@@ -173,6 +199,7 @@ void Daemon::clean_up()
     if (!router_) {
         return;
     }
+    http_.reset();
     router_.reset();
     artifacts_.stop();
     commits_.stop();

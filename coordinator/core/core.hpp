@@ -56,6 +56,9 @@ public:
 
     const Counters& counters() const { return counters_; }
 
+    /// The fleet in numbers, with the newest faults. `now` is not before the last step's.
+    proto::Status status(std::uint32_t max_faults, Milliseconds now) const;
+
     /// Compares all tables with each other and names the first contradiction. For tests; slow.
     std::optional<std::string> find_inconsistency() const;
 
