@@ -2,6 +2,7 @@
 #include "coordinator/coordinator.hpp"
 
 #include "base/atomic_file.hpp"
+#include "base/log.hpp"
 #include "coordinator/core/core.hpp"
 #include "coordinator/gateway/address.hpp"
 #include "coordinator/gateway/http_server.hpp"
@@ -47,6 +48,19 @@ bool needs_keys(const Settings& settings)
         return false;
     }
     return true;
+}
+
+spdlog::level::level_enum to_spdlog(LogLevel level)
+{
+    switch (level) {
+    case LogLevel::debug:
+        return spdlog::level::debug;
+    case LogLevel::info:
+        return spdlog::level::info;
+    case LogLevel::warning:
+        return spdlog::level::warn;
+    }
+    return spdlog::level::info;
 }
 
 class Daemon final : public Coordinator {
@@ -266,17 +280,7 @@ void Daemon::perform(Send& effect)
 
 void Daemon::perform(const Log& effect)
 {
-    switch (effect.level) {
-    case LogLevel::debug:
-        spdlog::debug("{}", effect.text);
-        break;
-    case LogLevel::info:
-        spdlog::info("{}", effect.text);
-        break;
-    case LogLevel::warning:
-        spdlog::warn("{}", effect.text);
-        break;
-    }
+    base::log_about(to_spdlog(effect.level), effect.text, effect.subject);
 }
 
 } // namespace

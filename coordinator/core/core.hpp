@@ -9,6 +9,7 @@
 #include "coordinator/core/events.hpp"
 #include "coordinator/core/fleet.hpp"
 #include "coordinator/core/job_table.hpp"
+#include "coordinator/core/log_about.hpp"
 #include "coordinator/core/options.hpp"
 #include "coordinator/core/timers.hpp"
 
@@ -87,7 +88,7 @@ private:
     void on(const PeerTimer& timer);
     void finish_step();
     void send(const Peer& peer, proto::Message message, std::uint64_t correlation = 0);
-    void log(LogLevel level, std::string text);
+    void log(LogLevel level, std::string text, base::LogSubject subject = {});
     Ticket next_ticket() { return {++last_ticket_}; }
 
     // membership.cpp: who is here

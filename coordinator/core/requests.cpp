@@ -178,7 +178,7 @@ void Core::forget(Job& job, const char* why)
             unused.push_back(item.past().sha256);
         }
     }
-    log(LogLevel::info, "job " + job.id().value + " leaves the books " + why);
+    log(LogLevel::info, "job " + job.id().value + " leaves the books " + why, about(job.id()));
     const Ticket ticket = next_ticket();
     pending_.emplace(ticket, ForgetUnderWay{std::move(unused)});
     effects_.push_back(Persist{ticket, ForgetJob{job.id()}});
@@ -195,7 +195,7 @@ void Core::finish_submit(const SubmitUnderWay& submit)
     queue_grew(job);
     changed(job);
     log(LogLevel::info, "job " + job.id().value + ": " + std::to_string(job.size()) + " items of " +
-                            (job.spec().model.empty() ? "echo" : "model " + job.spec().model));
+                            (job.spec().model.empty() ? "echo" : "model " + job.spec().model), about(job.id()));
     for (const auto& requester : submit.requesters) {
         release(requester);
         send(requester.peer, proto::Submitted{summarize(job), requester.is_repeat}, requester.correlation);
@@ -269,7 +269,7 @@ void Core::finish_cancel(const CancelUnderWay& cancel)
     job.unservable_since.reset();
     timers_.cancel(UnservableTimer{job.id()});
     changed(job);
-    log(LogLevel::info, "job " + job.id().value + " was cancelled");
+    log(LogLevel::info, "job " + job.id().value + " was cancelled", about(job.id()));
     for (const auto& requester : cancel.requesters) {
         release(requester);
         send(requester.peer, proto::JobCancelled{summarize(job)}, requester.correlation);
