@@ -22,8 +22,8 @@ struct ActorLauncher {
     Command command(std::uint32_t slot, const std::string& device) const
     {
         Command command{program,
-                        {"--log-level", log_level, "--log-format", log_format, "serve", "--agent", endpoint, "--slot", std::to_string(slot),
-                         "--device", device, "--threads", std::to_string(threads)}};
+                        {"--log-level", log_level, "--log-format", log_format, "serve", "--agent", endpoint, "--slot",
+                         std::to_string(slot), "--device", device, "--threads", std::to_string(threads)}};
         for (const auto& model : models) {
             command.arguments.insert(command.arguments.end(), {"--model", model.name + "=" + model.folder.string()});
         }

@@ -152,7 +152,8 @@ base::Result<void> run_agent(const AgentOptions& options)
     spdlog::info("node {} with {} actor(s) for the coordinator at {}", *node_name, plan->actor_devices.size(),
                  options.coordinator);
     AgentShell shell(make_settings(options, *node_name, std::move(*plan), *models, key->has_value()), *key,
-                     {*actor_program, runtime_dir->actor_endpoint(), options.threads, log_level_name(), base::log_format(), *models});
+                     {*actor_program, runtime_dir->actor_endpoint(), options.threads, log_level_name(),
+                      base::log_format(), *models});
     return shell.run();
 }
 

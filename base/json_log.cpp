@@ -49,7 +49,7 @@ public:
                                     {message.logger_name.data(), message.logger_name.size()},
                                     {message.payload.data(), message.payload.size()},
                                     with_process(subject_of_line != nullptr ? *subject_of_line : LogSubject{})) +
-            "\n";
+                          "\n";
         out.append(line.data(), line.data() + line.size());
     }
 

@@ -55,8 +55,9 @@ int main(int argc, char** argv)
         ->capture_default_str();
     app.add_flag("--insecure-listen", settings.allows_insecure_listen,
                  "Listen beyond this machine without keys: neither encrypted nor authenticated");
-    app.add_option("--http", settings.http,
-                   "ADDRESS:PORT, such as 127.0.0.1:7421: answer GET /metrics (Prometheus), /healthz and /readyz there");
+    app.add_option(
+        "--http", settings.http,
+        "ADDRESS:PORT, such as 127.0.0.1:7421: answer GET /metrics (Prometheus), /healthz and /readyz there");
     app.add_option("--endpoint-file", settings.endpoint_file,
                    "Write the endpoint into this file once it listens; removed at the end");
     add_milliseconds(app, "--lease-ms", options.lease, "A node silent for this long is lost");

@@ -95,7 +95,8 @@ Json to_json(const proto::Status& s, const std::optional<FleetRates>& rates)
             {"bytes_stored", s.bytes_stored},
             {"items_per_second", rates ? Json(rates->items_per_second) : Json(nullptr)},
             {"steps_per_second", rates ? Json(rates->steps_per_second) : Json(nullptr)},
-            {"dispatch_ms", {{"p50", number(quantile_ms(s.dispatch, 0.5))}, {"p99", number(quantile_ms(s.dispatch, 0.99))}}},
+            {"dispatch_ms",
+             {{"p50", number(quantile_ms(s.dispatch, 0.5))}, {"p99", number(quantile_ms(s.dispatch, 0.99))}}},
             {"faults", faults}};
 }
 
@@ -104,19 +105,20 @@ std::vector<std::string> fleet_lines(const proto::Status& s, const std::optional
     std::vector<std::string> lines{
         fmt::format("nodes    {} alive, {} suspect, {} lost, {} draining", s.nodes_alive, s.nodes_suspect, s.nodes_lost,
                     s.nodes_draining),
-        fmt::format("actors   {} busy, {} idle, {} starting, {} failed", s.actors_busy, s.actors_idle, s.actors_starting,
-                    s.actors_failed),
+        fmt::format("actors   {} busy, {} idle, {} starting, {} failed", s.actors_busy, s.actors_idle,
+                    s.actors_starting, s.actors_failed),
         fmt::format("jobs     {} unfinished, {} in the books", s.jobs_unfinished, s.jobs_kept),
         fmt::format("items    {} queued, {} in flight; {} done, {} failed, {} cancelled since the start, {} ago",
-                    s.items_queued, s.items_in_flight, s.items_done_total, s.items_failed_total, s.items_cancelled_total,
-                    clock_text(seconds_of(s.uptime_ms))),
+                    s.items_queued, s.items_in_flight, s.items_done_total, s.items_failed_total,
+                    s.items_cancelled_total, clock_text(seconds_of(s.uptime_ms))),
         fmt::format("tries    {} given out, {} again, {} moved, {} twice; {} results refused as stale, {} as damaged",
                     s.assigns_total, s.retries_total, s.taken_back_total, s.speculated_total, s.stale_results_total,
                     s.corrupt_results_total),
-        fmt::format("pace     {}; an item takes up to {} (half), {} (99 of 100)",
-                    rates ? fmt::format("{:.1f} items/s, {:.1f} steps/s", rates->items_per_second, rates->steps_per_second)
-                          : "- items/s, - steps/s",
-                    text_of(quantile_ms(s.dispatch, 0.5)), text_of(quantile_ms(s.dispatch, 0.99))),
+        fmt::format(
+            "pace     {}; an item takes up to {} (half), {} (99 of 100)",
+            rates ? fmt::format("{:.1f} items/s, {:.1f} steps/s", rates->items_per_second, rates->steps_per_second)
+                  : "- items/s, - steps/s",
+            text_of(quantile_ms(s.dispatch, 0.5)), text_of(quantile_ms(s.dispatch, 0.99))),
         fmt::format("results  {:.1f} MiB", static_cast<double>(s.bytes_stored) / (1024.0 * 1024.0))};
     if (s.is_braking) {
         lines.emplace_back("ALARM    most nodes fell silent at once; their work is held for them");

@@ -62,12 +62,12 @@ void add_node_command(CLI::App& app, Program& program)
         command->add_option("node", options->node, "As sdctl nodes shows it")->required()->type_name("NODE");
         return command;
     };
-    with_node(add_command(*node, program,
-                          {"drain",
-                           "The node finishes what it has and gets nothing new, also after restarts, until --undo",
-                           "  sdctl node drain node-a\n"
-                           "  sdctl node drain node-a --undo\n"},
-                          [options, &program] { return drain(program, *options); }))
+    with_node(
+        add_command(*node, program,
+                    {"drain", "The node finishes what it has and gets nothing new, also after restarts, until --undo",
+                     "  sdctl node drain node-a\n"
+                     "  sdctl node drain node-a --undo\n"},
+                    [options, &program] { return drain(program, *options); }))
         ->add_flag("--undo", options->is_undo, "Give it work again");
     with_node(add_command(*node, program,
                           {"fence",

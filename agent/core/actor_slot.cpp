@@ -365,7 +365,8 @@ void ActorSlot::on(const proto::ItemDone& done, const proto::Packet& packet, Mil
 {
     const auto* attempt = running(done.attempt_id);
     if (attempt == nullptr) {
-        out.log(LogLevel::warning, name() + " finished " + text_of(done.attempt_id) + ", which it does not have", subject(done.attempt_id));
+        out.log(LogLevel::warning, name() + " finished " + text_of(done.attempt_id) + ", which it does not have",
+                subject(done.attempt_id));
         return;
     }
     if (packet.blobs.size() != 1) {
@@ -384,7 +385,8 @@ void ActorSlot::on(const proto::ItemFailed& failure, const proto::Packet&, Milli
 {
     const auto* attempt = running(failure.attempt_id);
     if (attempt == nullptr) {
-        out.log(LogLevel::warning, name() + " failed " + text_of(failure.attempt_id) + ", which it does not have", subject(failure.attempt_id));
+        out.log(LogLevel::warning, name() + " failed " + text_of(failure.attempt_id) + ", which it does not have",
+                subject(failure.attempt_id));
         return;
     }
     if (!attempt->is_fenced) {
@@ -402,7 +404,8 @@ template <class Other>
 void ActorSlot::on(const Other& other, const proto::Packet&, Milliseconds, Outbox& out)
 {
     out.log(LogLevel::warning,
-            name() + " sent message " + std::to_string(static_cast<int>(other.type)) + ", which no actor may send", subject());
+            name() + " sent message " + std::to_string(static_cast<int>(other.type)) + ", which no actor may send",
+            subject());
 }
 
 } // namespace sdfleet::agent

@@ -58,8 +58,10 @@ void Core::on_hello(const proto::AgentHello& hello, const PacketReceived& packet
     const proto::VersionRange theirs{hello.protocol_min, hello.protocol_max};
     const auto version = proto::negotiate({}, theirs);
     if (!version) {
-        log(LogLevel::warning, "refused node '" + hello.node_id.value + "' (" + hello.software +
-                                   "): " + proto::refuse_version({}, theirs).message, about(hello.node_id));
+        log(LogLevel::warning,
+            "refused node '" + hello.node_id.value + "' (" + hello.software +
+                "): " + proto::refuse_version({}, theirs).message,
+            about(hello.node_id));
         refuse(packet, proto::refuse_version({}, theirs));
         return;
     }
@@ -192,9 +194,10 @@ void Core::join(const proto::AgentHello& hello, const PacketReceived& packet)
     if (brake_.is_holding()) {
         update_brake();
     }
-    log(LogLevel::info, "node " + node.id.value + (is_same_start ? " is back" : " joined") + " from " + node.hostname +
-                            " with " + std::to_string(node.actors.size()) + " actors and " +
-                            std::to_string(node.models.size()) + " models", about(node.id));
+    log(LogLevel::info,
+        "node " + node.id.value + (is_same_start ? " is back" : " joined") + " from " + node.hostname + " with " +
+            std::to_string(node.actors.size()) + " actors and " + std::to_string(node.models.size()) + " models",
+        about(node.id));
 }
 
 void Core::attach_bulk(const proto::AgentHello& hello, const PacketReceived& packet)
@@ -300,7 +303,8 @@ void Core::heard(Node& node)
 
 void Core::lose(Node& node, const std::string& why, proto::FailureReason reason)
 {
-    log(LogLevel::warning, "node " + node.id.value + " is lost: " + why + "; its work is given to others", about(node.id));
+    log(LogLevel::warning, "node " + node.id.value + " is lost: " + why + "; its work is given to others",
+        about(node.id));
     node.state = proto::NodeState::lost;
     node.detail = why;
     ++counters_.nodes_lost;

@@ -69,7 +69,9 @@ void Core::finish_policy(const PolicyUnderWay& under_way)
     }
     if (node->is_draining != policy.is_draining) {
         node->is_draining = policy.is_draining;
-        log(LogLevel::info, "node " + node->id.value + (node->is_draining ? " drains: it gets no new work" : " gets work again"), about(node->id));
+        log(LogLevel::info,
+            "node " + node->id.value + (node->is_draining ? " drains: it gets no new work" : " gets work again"),
+            about(node->id));
         is_fleet_changed_ = true;
     }
     if (node->is_draining) {
@@ -117,8 +119,8 @@ bool Core::is_fenced(const proto::NodeId& id, proto::Incarnation incarnation) co
 
 proto::Refused Core::refuse_fenced(const proto::NodeId& id)
 {
-    return {proto::RefusalReason::fenced,
-            "an operator fenced this start of node '" + id.value + "' (sdctl node fence); start the agent again to rejoin"};
+    return {proto::RefusalReason::fenced, "an operator fenced this start of node '" + id.value +
+                                              "' (sdctl node fence); start the agent again to rejoin"};
 }
 
 /// Whether nodes may be given up for their silence now.

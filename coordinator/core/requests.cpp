@@ -194,8 +194,10 @@ void Core::finish_submit(const SubmitUnderWay& submit)
     }
     queue_grew(job);
     changed(job);
-    log(LogLevel::info, "job " + job.id().value + ": " + std::to_string(job.size()) + " items of " +
-                            (job.spec().model.empty() ? "echo" : "model " + job.spec().model), about(job.id()));
+    log(LogLevel::info,
+        "job " + job.id().value + ": " + std::to_string(job.size()) + " items of " +
+            (job.spec().model.empty() ? "echo" : "model " + job.spec().model),
+        about(job.id()));
     for (const auto& requester : submit.requesters) {
         release(requester);
         send(requester.peer, proto::Submitted{summarize(job), requester.is_repeat}, requester.correlation);

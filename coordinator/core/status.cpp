@@ -9,8 +9,8 @@ namespace sdfleet::coordinator {
 
 namespace {
 
-constexpr std::array<std::int64_t, DispatchTimes::buckets - 1> upper_ms{1,    2,    5,     10,    20,    50,     100,  200,
-                                                                        500,  1000, 2000,  5000,  10000, 20000,  50000, 100000};
+constexpr std::array<std::int64_t, DispatchTimes::buckets - 1> upper_ms{
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
 
 constexpr std::uint64_t us_per_ms = 1'000;
 
@@ -86,8 +86,7 @@ proto::Status Core::status(std::uint32_t max_faults, Milliseconds now) const
     status.bytes_stored = jobs_.artifact_bytes();
     status.dispatch = dispatch_times_.report();
     status.dispatch_sum_us = static_cast<std::uint64_t>(dispatch_times_.sum().count) * us_per_ms;
-    for (auto it = recent_faults_.rbegin(); it != recent_faults_.rend() && status.faults.size() < max_faults;
-         ++it) {
+    for (auto it = recent_faults_.rbegin(); it != recent_faults_.rend() && status.faults.size() < max_faults; ++it) {
         status.faults.push_back({static_cast<std::uint64_t>((now - it->at).count), it->text});
     }
     return status;

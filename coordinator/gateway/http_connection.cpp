@@ -31,7 +31,7 @@ Answer explain(const error_code& error, std::uint32_t header_bytes)
 bool is_parse_error(const error_code& error)
 {
     return error.category() == http::make_error_code(http::error::bad_method).category() &&
-        error != http::error::end_of_stream && error != http::error::partial_message;
+           error != http::error::end_of_stream && error != http::error::partial_message;
 }
 
 } // namespace

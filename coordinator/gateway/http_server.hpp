@@ -17,9 +17,9 @@ namespace sdfleet::coordinator::gateway {
 
 /// What a client can make the server hold.
 struct HttpLimits {
-    std::size_t connections = 64;             ///< more wait in the system's queue
+    std::size_t connections = 64; ///< more wait in the system's queue
     std::uint32_t header_bytes = 8 * 1024;
-    std::size_t unread_bytes = 64 * 1024;     ///< of a refused body, read away so that the answer arrives
+    std::size_t unread_bytes = 64 * 1024;      ///< of a refused body, read away so that the answer arrives
     std::chrono::milliseconds deadline{5'000}; ///< from the first byte to the last; then the connection is closed
 };
 

@@ -42,8 +42,8 @@ class OperatedFleet(unittest.TestCase):
         self.http = wait_for(self.find_http, "address of the monitoring")
 
     def find_http(self):
-        found = re.search(r"http://127\.0\.0\.1:\d+", self.fleet.log("coordinator"))
-        return found and found[0]
+        found = re.search(r"monitoring at (http://[^:]+:\d+)", self.fleet.log("coordinator"))
+        return found and found[1]
 
     def get(self, path):
         try:

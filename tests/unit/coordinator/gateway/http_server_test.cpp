@@ -131,7 +131,8 @@ TEST_CASE("a body is refused by its header, and the refusal arrives although the
     REQUIRE(answer.starts_with("HTTP/1.1 413 "));
     const auto huge = HttpClient(server).ask("GET /healthz HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n");
     REQUIRE(huge.starts_with("HTTP/1.1 413 "));
-    const auto chunked = HttpClient(server).ask("GET /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello");
+    const auto chunked =
+        HttpClient(server).ask("GET /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello");
     REQUIRE(chunked.starts_with("HTTP/1.1 413 "));
 }
 
