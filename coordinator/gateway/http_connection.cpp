@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/gateway/http_connection.hpp"
 
+#include <limits>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -42,7 +43,8 @@ HttpConnection::HttpConnection(boost::asio::ip::tcp::socket socket, const HttpLi
       buffer_(limits.header_bytes)
 {
     parser_.header_limit(limits.header_bytes);
-    parser_.body_limit(boost::none); // a body is refused by its header, whatever its size
+    // A body is refused by its header, whatever its size. (Beast 1.74 takes boost::none for a limit of 0.)
+    parser_.body_limit(std::numeric_limits<std::uint64_t>::max());
 }
 
 HttpConnection::~HttpConnection()
