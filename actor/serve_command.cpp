@@ -2,6 +2,7 @@
 #include "actor/serve_command.hpp"
 
 #include "actor/actor_process.hpp"
+#include "base/log.hpp"
 #include "base/program_options.hpp"
 
 #include <memory>
@@ -29,6 +30,9 @@ base::ExitCode serve(ServeOptions options, const KindRegistry& registry)
         }
         options.settings.models.emplace_back(model.substr(0, split), model.substr(split + 1));
     }
+    base::LogSubject subject;
+    subject.actor = options.settings.slot.value;
+    base::set_log_subject(std::move(subject));
     ActorProcess process(options.settings, registry);
     const auto served = process.run();
     return served ? base::ExitCode::ok : base::report(program, served.error());

@@ -16,13 +16,14 @@ struct ActorLauncher {
     std::string endpoint; ///< of the agent's socket for actors
     int threads = 1;
     std::string log_level;
+    std::string log_format;
     std::vector<ServedModel> models;
 
     Command command(std::uint32_t slot, const std::string& device) const
     {
         Command command{program,
-                        {"--log-level", log_level, "serve", "--agent", endpoint, "--slot", std::to_string(slot),
-                         "--device", device, "--threads", std::to_string(threads)}};
+                        {"--log-level", log_level, "--log-format", log_format, "serve", "--agent", endpoint, "--slot",
+                         std::to_string(slot), "--device", device, "--threads", std::to_string(threads)}};
         for (const auto& model : models) {
             command.arguments.insert(command.arguments.end(), {"--model", model.name + "=" + model.folder.string()});
         }

@@ -7,6 +7,7 @@
 #include "agent/runtime_dir.hpp"
 #include "agent/served_model.hpp"
 #include "base/die_with_parent.hpp"
+#include "base/log.hpp"
 #include "base/program_options.hpp"
 #include "net/dial_key.hpp"
 
@@ -145,10 +146,14 @@ base::Result<void> run_agent(const AgentOptions& options)
     if (!runtime_dir) {
         return tl::unexpected(runtime_dir.error());
     }
+    base::LogSubject subject;
+    subject.node = *node_name;
+    base::set_log_subject(std::move(subject));
     spdlog::info("node {} with {} actor(s) for the coordinator at {}", *node_name, plan->actor_devices.size(),
                  options.coordinator);
     AgentShell shell(make_settings(options, *node_name, std::move(*plan), *models, key->has_value()), *key,
-                     {*actor_program, runtime_dir->actor_endpoint(), options.threads, log_level_name(), *models});
+                     {*actor_program, runtime_dir->actor_endpoint(), options.threads, log_level_name(),
+                      base::log_format(), *models});
     return shell.run();
 }
 

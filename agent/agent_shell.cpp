@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent_shell.hpp"
 
+#include "base/log.hpp"
+
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -197,7 +199,7 @@ void AgentShell::carry_out(const SendToActor& send)
 
 void AgentShell::carry_out(const Log& log)
 {
-    spdlog::log(to_spdlog(log.level), "{}", log.text);
+    base::log_about(to_spdlog(log.level), log.text, log.subject);
 }
 
 void AgentShell::carry_out(const Exit& exit)

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/program_options.hpp"
 
+#include "base/json_log.hpp"
+#include "base/log.hpp"
+
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <exception>
 
@@ -11,6 +15,8 @@
 namespace sdfleet::base {
 
 namespace {
+
+bool is_json_wanted = false; ///< by --log-format
 
 void set_up_logging(const std::string& program)
 {
@@ -47,6 +53,22 @@ void add_common_options(CLI::App& app, const std::string& program)
            "How much to log to stderr: trace, debug, info, warn, error, off")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
         ->default_str("info");
+    app.add_option_function<std::string>(
+           "--log-format",
+           [](const std::string& format) {
+               is_json_wanted = format == "json";
+               if (is_json_wanted) {
+                   spdlog::default_logger()->set_formatter(make_json_formatter());
+               }
+           },
+           "How the log looks: text, or json for one object a line")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->default_str("text");
+}
+
+std::string log_format()
+{
+    return is_json_wanted ? "json" : "text";
 }
 
 int parse_and_run(CLI::App& app, int argc, const char* const* argv, const std::function<ExitCode()>& run)
@@ -67,6 +89,11 @@ ExitCode report(const std::string& program, const Error& error)
 {
     // One line, whatever names from hostile files the message has in it.
     constexpr std::size_t longest = 2000;
+    if (is_json_wanted) {
+        const auto now = std::chrono::system_clock::now();
+        std::fprintf(stderr, "%s\n", json_line(now, "error", program, error.message, log_subject()).c_str());
+        return error.code;
+    }
     std::string line = program + ": " + error.message;
     if (line.size() > longest) {
         line = line.substr(0, longest) + "...";

@@ -13,6 +13,8 @@ find_package(ICU 66 REQUIRED COMPONENTS uc)
 pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq>=4.3.4)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(spng REQUIRED IMPORTED_TARGET spng)
+# By pkg-config: the CMake package also insists on what the HTTP parts that we do not use need.
+pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
 
 find_path(SDFLEET_MSGPACK_INCLUDE msgpack.hpp REQUIRED)
 find_path(SDFLEET_CPPZMQ_INCLUDE zmq.hpp REQUIRED)

@@ -2,7 +2,10 @@
 #include "coordinator/coordinator.hpp"
 
 #include "base/atomic_file.hpp"
+#include "base/log.hpp"
 #include "coordinator/core/core.hpp"
+#include "coordinator/gateway/address.hpp"
+#include "coordinator/gateway/http_server.hpp"
 #include "coordinator/key_guard.hpp"
 #include "coordinator/rate_limit.hpp"
 #include "coordinator/store/artifact_folder.hpp"
@@ -51,6 +54,19 @@ bool needs_keys(const Settings& settings)
     return true;
 }
 
+spdlog::level::level_enum to_spdlog(LogLevel level)
+{
+    switch (level) {
+    case LogLevel::debug:
+        return spdlog::level::debug;
+    case LogLevel::info:
+        return spdlog::level::info;
+    case LogLevel::warning:
+        return spdlog::level::warn;
+    }
+    return spdlog::level::info;
+}
+
 class Daemon final : public Coordinator {
 public:
     Daemon(Settings settings, DataFolder folder, Core core, Database database, ArtifactFolder artifacts,
@@ -65,6 +81,7 @@ public:
 
     base::Result<void> start(Effects effects);
     const std::string& endpoint() const override { return endpoint_; }
+    std::string http_address() const override { return http_ ? gateway::to_string(http_->address()) : ""; }
     void run() override;
     void stop() override;
 
@@ -81,6 +98,7 @@ private:
     void perform(const Alarm& effect) { spdlog::critical("{}", effect.text); }
     void set_timer();
     Milliseconds now() const;
+    base::Result<void> start_http();
     void clean_up();
 
     Settings settings_;
@@ -99,6 +117,7 @@ private:
     std::unique_ptr<KeyGuard> key_guard_; ///< only when others than this machine can connect
     std::optional<net::RouterSocket> router_;
     std::string endpoint_;
+    std::optional<gateway::HttpServer> http_;
     RateLimit garbage_log_{log_period};
     RateLimit send_log_{log_period};
 };
@@ -126,6 +145,9 @@ base::Result<void> Daemon::start(Effects effects)
         return base::fail(base::ExitCode::failed, bound.error());
     }
     endpoint_ = std::move(*bound);
+    if (auto started = start_http(); !started) {
+        return started;
+    }
     if (settings_.endpoint_file) {
         const std::string line = endpoint_ + "\n";
         if (auto written = base::write_file_atomically(*settings_.endpoint_file, std::as_bytes(std::span(line)));
@@ -150,6 +172,24 @@ base::Result<void> Daemon::start(Effects effects)
                         }
                     }});
     spdlog::info("listening on {}", endpoint_);
+    return {};
+}
+
+base::Result<void> Daemon::start_http()
+{
+    if (!settings_.http) {
+        return {};
+    }
+    const auto address = gateway::parse_address(*settings_.http);
+    if (!address) {
+        return tl::unexpected(address.error());
+    }
+    auto server = gateway::HttpServer::listen(io_, *address, [this] { return core_.status(0, now()); });
+    if (!server) {
+        return tl::unexpected(server.error());
+    }
+    http_.emplace(std::move(*server));
+    spdlog::info("monitoring at http://{}: /metrics, /healthz, /readyz", http_address());
     return {};
 }
 
@@ -178,6 +218,7 @@ void Daemon::clean_up()
     if (!router_) {
         return;
     }
+    http_.reset();
     router_.reset();
     artifacts_.stop();
     commits_.stop();
@@ -250,17 +291,7 @@ void Daemon::perform(Send& effect)
 
 void Daemon::perform(const Log& effect)
 {
-    switch (effect.level) {
-    case LogLevel::debug:
-        spdlog::debug("{}", effect.text);
-        break;
-    case LogLevel::info:
-        spdlog::info("{}", effect.text);
-        break;
-    case LogLevel::warning:
-        spdlog::warn("{}", effect.text);
-        break;
-    }
+    base::log_about(to_spdlog(effect.level), effect.text, effect.subject);
 }
 
 /// Tells the core what the disk holds, and finds the files that a crash left without anyone who knows them.

@@ -20,6 +20,9 @@ public:
     /// With the port that was bound.
     virtual const std::string& endpoint() const = 0;
 
+    /// ADDRESS:PORT of the monitoring, with the port that was bound; empty when it is off.
+    virtual std::string http_address() const = 0;
+
     /// Until SIGINT, SIGTERM or stop(). What was given to the disk is finished before it returns.
     virtual void run() = 0;
 

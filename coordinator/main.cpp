@@ -2,8 +2,10 @@
 #include "base/die_with_parent.hpp"
 #include "base/program_options.hpp"
 #include "coordinator/coordinator.hpp"
+#include "coordinator/gateway/address.hpp"
 
 #include <cstdint>
+#include <optional>
 
 namespace {
 
@@ -13,6 +15,25 @@ void add_milliseconds(CLI::App& app, const std::string& flag, Milliseconds& valu
 {
     constexpr std::int64_t day_ms = 86'400'000;
     app.add_option(flag, value.count, text)->check(CLI::Range(std::int64_t{10}, day_ms))->capture_default_str();
+}
+
+/// Numbers about a fleet are no secret to the machine it runs on, but others need not read them.
+std::optional<sdfleet::base::Error> find_http_fault(const sdfleet::coordinator::Settings& settings)
+{
+    if (!settings.http) {
+        return std::nullopt;
+    }
+    const auto address = sdfleet::coordinator::gateway::parse_address(*settings.http);
+    if (!address) {
+        return address.error();
+    }
+    if (!address->address().is_loopback() && !settings.allows_insecure_listen) {
+        return sdfleet::base::Error{sdfleet::base::ExitCode::usage,
+                                    "--http " + *settings.http +
+                                        ": other machines could read it, unencrypted and without keys; give a loopback "
+                                        "address (127.0.0.1:7421), or add --insecure-listen to take that risk"};
+    }
+    return std::nullopt;
 }
 
 } // namespace
@@ -34,6 +55,9 @@ int main(int argc, char** argv)
         ->capture_default_str();
     app.add_flag("--insecure-listen", settings.allows_insecure_listen,
                  "Listen beyond this machine without keys: neither encrypted nor authenticated");
+    app.add_option(
+        "--http", settings.http,
+        "ADDRESS:PORT, such as 127.0.0.1:7421: answer GET /metrics (Prometheus), /healthz and /readyz there");
     app.add_option("--endpoint-file", settings.endpoint_file,
                    "Write the endpoint into this file once it listens; removed at the end");
     add_milliseconds(app, "--lease-ms", options.lease, "A node silent for this long is lost");
@@ -61,6 +85,9 @@ int main(int argc, char** argv)
             return base::report("coordinator", {base::ExitCode::usage,
                                                 "--lease-ms must be more than twice --heartbeat-interval-ms, or every "
                                                 "lost heartbeat would lose a node"});
+        }
+        if (const auto fault = find_http_fault(settings)) {
+            return base::report("coordinator", *fault);
         }
         auto coordinator = sdfleet::coordinator::Coordinator::open(settings);
         if (!coordinator) {

@@ -15,6 +15,7 @@ struct Settings {
     std::string listen = "tcp://127.0.0.1:7420";
     bool allows_insecure_listen = false;
     std::optional<std::filesystem::path> endpoint_file; ///< gets the bound endpoint once it listens; removed at the end
+    std::optional<std::string> http;                    ///< ADDRESS:PORT for monitoring (gateway/); off without one
     Options options;
     Limits limits;
 };

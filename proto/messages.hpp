@@ -727,6 +727,7 @@ struct Status {
     std::uint64_t nodes_lost_total = 0;
     std::uint64_t bytes_stored = 0;        ///< of all artifacts in the books
     std::vector<HistogramBucket> dispatch; ///< from an item's Assign to the arrival of its result
+    std::uint64_t dispatch_sum_us = 0;     ///< of all these times
     std::vector<FaultReport> faults;       ///< newest first
 
     bool operator==(const Status&) const = default;
@@ -735,7 +736,7 @@ struct Status {
                      jobs_kept, items_queued, items_in_flight, items_done_total, items_failed_total,
                      items_cancelled_total, steps_total, assigns_total, retries_total, taken_back_total,
                      speculated_total, stale_results_total, corrupt_results_total, misdirected_total, nodes_lost_total,
-                     bytes_stored, dispatch, faults)
+                     bytes_stored, dispatch, dispatch_sum_us, faults)
 };
 
 using Message =

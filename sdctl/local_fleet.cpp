@@ -3,6 +3,7 @@
 
 #include "agent/process/child_process.hpp"
 #include "base/atomic_file.hpp"
+#include "base/program_options.hpp"
 #include "sdctl/interrupt.hpp"
 #include "sdctl/temporary_folder.hpp"
 
@@ -78,7 +79,8 @@ struct LocalFleet::Impl {
         agent::Command command;
         command.program = program_folder() / name;
         command.arguments = std::move(arguments);
-        command.arguments.insert(command.arguments.end(), {"--log-level", options.shows_logs ? "debug" : "info"});
+        command.arguments.insert(command.arguments.end(), {"--log-level", options.shows_logs ? "debug" : "info",
+                                                           "--log-format", base::log_format()});
         command.environment = {{"TMPDIR", folder.path().string()}}; // what they leave goes with the folder
         const auto log = folder.path() / (name + ".log");
         if (!options.shows_logs) {

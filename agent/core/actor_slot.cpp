@@ -56,6 +56,16 @@ void ActorSlot::report_to(std::vector<proto::AttemptReport>& reports) const
     }
 }
 
+base::LogSubject ActorSlot::subject(std::optional<proto::AttemptId> attempt) const
+{
+    base::LogSubject subject;
+    subject.actor = slot_.value;
+    if (attempt) {
+        subject.attempt = attempt->value;
+    }
+    return subject;
+}
+
 std::size_t ActorSlot::count_unfenced() const
 {
     return static_cast<std::size_t>(std::ranges::count(in_hand_, false, &AttemptInHand::is_fenced));
@@ -175,7 +185,7 @@ void ActorSlot::kill(Outbox& out)
 
 void ActorSlot::kill_because(proto::FailureReason reason, std::string why, Milliseconds now, Outbox& out)
 {
-    out.log(LogLevel::error, name() + " " + why + "; killing it");
+    out.log(LogLevel::error, name() + " " + why + "; killing it", subject());
     hand_back_staged(why, out);
     detail_ = std::move(why);
     phase_ = Dying{now + limits_.kill_repeat, reason};
@@ -223,12 +233,12 @@ void ActorSlot::on_exited(const ActorExited& exited, Milliseconds now, Outbox& o
     }
     if (const auto delay = budget_.delay_after_death(now)) {
         out.log(LogLevel::warning,
-                name() + " " + detail_ + "; starting it again in " + std::to_string(delay->count()) + " ms");
+                name() + " " + detail_ + "; starting it again in " + std::to_string(delay->count()) + " ms", subject());
         phase_ = BackingOff{now + *delay};
     } else {
         detail_ += "; it died more than " + std::to_string(limits_.restarts) + " times within " +
                    std::to_string(limits_.restart_period.count() / 1000) + " s and is not started again";
-        out.log(LogLevel::error, name() + " " + detail_);
+        out.log(LogLevel::error, name() + " " + detail_, subject());
         phase_ = Failed{};
     }
     announce(out);
@@ -321,7 +331,7 @@ void ActorSlot::on(const proto::ActorHello& hello, const proto::Packet&, Millise
                                 static_cast<std::uint32_t>(limits_.actor_lease.count())});
     if (is<Starting>()) {
         phase_ = Ready{now + limits_.actor_silence_timeout};
-        out.log(LogLevel::info, name() + " is ready, process " + std::to_string(pid_));
+        out.log(LogLevel::info, name() + " is ready, process " + std::to_string(pid_), subject());
         announce(out);
     }
 }
@@ -355,7 +365,8 @@ void ActorSlot::on(const proto::ItemDone& done, const proto::Packet& packet, Mil
 {
     const auto* attempt = running(done.attempt_id);
     if (attempt == nullptr) {
-        out.log(LogLevel::warning, name() + " finished " + text_of(done.attempt_id) + ", which it does not have");
+        out.log(LogLevel::warning, name() + " finished " + text_of(done.attempt_id) + ", which it does not have",
+                subject(done.attempt_id));
         return;
     }
     if (packet.blobs.size() != 1) {
@@ -374,7 +385,8 @@ void ActorSlot::on(const proto::ItemFailed& failure, const proto::Packet&, Milli
 {
     const auto* attempt = running(failure.attempt_id);
     if (attempt == nullptr) {
-        out.log(LogLevel::warning, name() + " failed " + text_of(failure.attempt_id) + ", which it does not have");
+        out.log(LogLevel::warning, name() + " failed " + text_of(failure.attempt_id) + ", which it does not have",
+                subject(failure.attempt_id));
         return;
     }
     if (!attempt->is_fenced) {
@@ -385,14 +397,15 @@ void ActorSlot::on(const proto::ItemFailed& failure, const proto::Packet&, Milli
 
 void ActorSlot::on(const proto::Goodbye& goodbye, const proto::Packet&, Milliseconds, Outbox& out)
 {
-    out.log(LogLevel::warning, name() + " leaves: " + goodbye.message);
+    out.log(LogLevel::warning, name() + " leaves: " + goodbye.message, subject());
 }
 
 template <class Other>
 void ActorSlot::on(const Other& other, const proto::Packet&, Milliseconds, Outbox& out)
 {
     out.log(LogLevel::warning,
-            name() + " sent message " + std::to_string(static_cast<int>(other.type)) + ", which no actor may send");
+            name() + " sent message " + std::to_string(static_cast<int>(other.type)) + ", which no actor may send",
+            subject());
 }
 
 } // namespace sdfleet::agent

@@ -80,6 +80,7 @@ private:
     {
         return std::holds_alternative<P>(phase_);
     }
+    base::LogSubject subject(std::optional<proto::AttemptId> attempt = std::nullopt) const;
     std::string name() const { return "actor " + std::to_string(slot_.value) + " (" + device_ + ")"; }
     AttemptInHand* running(proto::AttemptId id);
     std::size_t count_unfenced() const;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/core/launch.hpp"
+#include "base/log_subject.hpp"
 #include "proto/packet.hpp"
 
 #include <string>
@@ -41,6 +42,7 @@ enum class LogLevel { debug, info, warning, error };
 struct Log {
     LogLevel level = LogLevel::info;
     std::string text;
+    base::LogSubject subject;
 };
 
 /// The agent's last effect: every actor is gone.

@@ -17,7 +17,10 @@ struct Outbox {
     std::vector<FinishedAttempt> finished; ///< to the coordinator, until it acknowledges them
     std::optional<Exit> stop;              ///< the whole agent is of no use any more
 
-    void log(LogLevel level, std::string text) { effects.push_back(Log{level, std::move(text)}); }
+    void log(LogLevel level, std::string text, base::LogSubject subject = {})
+    {
+        effects.push_back(Log{level, std::move(text), std::move(subject)});
+    }
 
     void to_actor(Launch launch, proto::Message message)
     {

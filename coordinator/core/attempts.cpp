@@ -130,7 +130,8 @@ bool Core::adopt(Node& node, const proto::AttemptReport& report)
     actor->second.model = job->spec().model;
     note_room(node, actor->second);
     set_timer(attempt);
-    log(LogLevel::info, "item " + proto::to_string(attempt.item) + " goes on at " + proto::to_string(actor_id));
+    log(LogLevel::info, "item " + proto::to_string(attempt.item) + " goes on at " + proto::to_string(actor_id),
+        about(attempt.item, attempt.id, actor_id));
     return true;
 }
 

@@ -174,7 +174,7 @@ void Core::on(const NodeTimer& timer)
     if (silence >= options_.suspect_after()) {
         if (node->state == proto::NodeState::alive) {
             node->state = proto::NodeState::suspect;
-            log(LogLevel::warning, "node " + node->id.value + " is silent; it gets no new work");
+            log(LogLevel::warning, "node " + node->id.value + " is silent; it gets no new work", about(node->id));
         }
         timers_.set(timer, node->last_heard + options_.lease);
         return;
@@ -228,7 +228,7 @@ void Core::send(const Peer& peer, proto::Message message, std::uint64_t correlat
     effects_.push_back(Send{peer, correlation, std::move(message), {}});
 }
 
-void Core::log(LogLevel level, std::string text)
+void Core::log(LogLevel level, std::string text, base::LogSubject subject)
 {
     if (level == LogLevel::warning) {
         recent_faults_.push_back({now_, text});
@@ -236,7 +236,7 @@ void Core::log(LogLevel level, std::string text)
             recent_faults_.pop_front();
         }
     }
-    effects_.push_back(Log{level, std::move(text)});
+    effects_.push_back(Log{level, std::move(text), std::move(subject)});
 }
 
 } // namespace sdfleet::coordinator

@@ -9,6 +9,7 @@
 #include "coordinator/core/events.hpp"
 #include "coordinator/core/fleet.hpp"
 #include "coordinator/core/job_table.hpp"
+#include "coordinator/core/log_about.hpp"
 #include "coordinator/core/options.hpp"
 #include "coordinator/core/timers.hpp"
 
@@ -56,6 +57,9 @@ public:
 
     const Counters& counters() const { return counters_; }
 
+    /// The fleet in numbers, with the newest faults. `now` is not before the last step's.
+    proto::Status status(std::uint32_t max_faults, Milliseconds now) const;
+
     /// Compares all tables with each other and names the first contradiction. For tests; slow.
     std::optional<std::string> find_inconsistency() const;
 
@@ -84,7 +88,7 @@ private:
     void on(const PeerTimer& timer);
     void finish_step();
     void send(const Peer& peer, proto::Message message, std::uint64_t correlation = 0);
-    void log(LogLevel level, std::string text);
+    void log(LogLevel level, std::string text, base::LogSubject subject = {});
     Ticket next_ticket() { return {++last_ticket_}; }
 
     // membership.cpp: who is here

@@ -19,9 +19,11 @@ public:
 
     void count(Milliseconds time);
     std::vector<proto::HistogramBucket> report() const;
+    Milliseconds sum() const { return sum_; }
 
 private:
     std::array<std::uint64_t, buckets> counts_{};
+    Milliseconds sum_;
 };
 
 /// Something went wrong and was dealt with.

@@ -2,6 +2,7 @@
 // What the coordinator wants done. The shell carries them out in order.
 #pragma once
 
+#include "base/log_subject.hpp"
 #include "coordinator/core/events.hpp"
 
 #include <string>
@@ -47,6 +48,7 @@ enum class LogLevel { debug, info, warning };
 struct Log {
     LogLevel level = LogLevel::info;
     std::string text;
+    base::LogSubject subject;
 };
 
 /// Needs a person.

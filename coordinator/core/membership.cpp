@@ -58,13 +58,15 @@ void Core::on_hello(const proto::AgentHello& hello, const PacketReceived& packet
     const proto::VersionRange theirs{hello.protocol_min, hello.protocol_max};
     const auto version = proto::negotiate({}, theirs);
     if (!version) {
-        log(LogLevel::warning, "refused node '" + hello.node_id.value + "' (" + hello.software +
-                                   "): " + proto::refuse_version({}, theirs).message);
+        log(LogLevel::warning,
+            "refused node '" + hello.node_id.value + "' (" + hello.software +
+                "): " + proto::refuse_version({}, theirs).message,
+            about(hello.node_id));
         refuse(packet, proto::refuse_version({}, theirs));
         return;
     }
     if (auto refused = find_refusal(hello, packet.peer)) {
-        log(LogLevel::warning, "refused node '" + hello.node_id.value + "': " + refused->message);
+        log(LogLevel::warning, "refused node '" + hello.node_id.value + "': " + refused->message, about(hello.node_id));
         refuse(packet, std::move(*refused));
         return;
     }
@@ -192,9 +194,10 @@ void Core::join(const proto::AgentHello& hello, const PacketReceived& packet)
     if (brake_.is_holding()) {
         update_brake();
     }
-    log(LogLevel::info, "node " + node.id.value + (is_same_start ? " is back" : " joined") + " from " + node.hostname +
-                            " with " + std::to_string(node.actors.size()) + " actors and " +
-                            std::to_string(node.models.size()) + " models");
+    log(LogLevel::info,
+        "node " + node.id.value + (is_same_start ? " is back" : " joined") + " from " + node.hostname + " with " +
+            std::to_string(node.actors.size()) + " actors and " + std::to_string(node.models.size()) + " models",
+        about(node.id));
 }
 
 void Core::attach_bulk(const proto::AgentHello& hello, const PacketReceived& packet)
@@ -217,7 +220,7 @@ void Core::supersede(Node& node)
     if (node.bulk) {
         send(*node.bulk, refused);
     }
-    log(LogLevel::warning, "node " + node.id.value + " was started again: the older agent must stop");
+    log(LogLevel::warning, "node " + node.id.value + " was started again: the older agent must stop", about(node.id));
     replace_actors(node, {}, false);
 }
 
@@ -293,14 +296,15 @@ void Core::heard(Node& node)
         node.state = proto::NodeState::alive;
         timers_.set(NodeTimer{node.id}, now_ + options_.suspect_after());
         is_fleet_changed_ = true;
-        log(LogLevel::info, "node " + node.id.value + " is heard again");
+        log(LogLevel::info, "node " + node.id.value + " is heard again", about(node.id));
         update_brake();
     }
 }
 
 void Core::lose(Node& node, const std::string& why, proto::FailureReason reason)
 {
-    log(LogLevel::warning, "node " + node.id.value + " is lost: " + why + "; its work is given to others");
+    log(LogLevel::warning, "node " + node.id.value + " is lost: " + why + "; its work is given to others",
+        about(node.id));
     node.state = proto::NodeState::lost;
     node.detail = why;
     ++counters_.nodes_lost;
@@ -370,7 +374,8 @@ void Core::note_actor(Node& node, const proto::ActorState& state)
     is_fleet_changed_ = true;
     if (state.phase == proto::ActorPhase::failed) {
         log(LogLevel::warning,
-            "actor " + proto::to_string(proto::ActorId{node.id, state.slot}) + " failed for good: " + state.detail);
+            "actor " + proto::to_string(proto::ActorId{node.id, state.slot}) + " failed for good: " + state.detail,
+            about(proto::ActorId{node.id, state.slot}));
         for (const auto id : std::vector(actor.in_flight)) {
             send(node.control, proto::CancelAttempt{id});
             drop(Attempt(attempts_.at(id)), Failure{proto::FailureReason::actor_died, state.detail});

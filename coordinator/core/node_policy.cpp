@@ -70,7 +70,8 @@ void Core::finish_policy(const PolicyUnderWay& under_way)
     if (node->is_draining != policy.is_draining) {
         node->is_draining = policy.is_draining;
         log(LogLevel::info,
-            "node " + node->id.value + (node->is_draining ? " drains: it gets no new work" : " gets work again"));
+            "node " + node->id.value + (node->is_draining ? " drains: it gets no new work" : " gets work again"),
+            about(node->id));
         is_fleet_changed_ = true;
     }
     if (node->is_draining) {

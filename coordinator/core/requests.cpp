@@ -181,7 +181,7 @@ void Core::forget(Job& job, const char* why)
             unused.push_back(item.past().sha256);
         }
     }
-    log(LogLevel::info, "job " + job.id().value + " leaves the books " + why);
+    log(LogLevel::info, "job " + job.id().value + " leaves the books " + why, about(job.id()));
     forget_on_disk(ForgetJob{job.id(), unused}, unused);
     jobs_.remove(proto::JobId(job.id()));
 }
@@ -203,8 +203,10 @@ void Core::finish_submit(const SubmitUnderWay& submit)
     }
     queue_grew(job);
     changed(job);
-    log(LogLevel::info, "job " + job.id().value + ": " + std::to_string(job.size()) + " items of " +
-                            (job.spec().model.empty() ? "echo" : "model " + job.spec().model));
+    log(LogLevel::info,
+        "job " + job.id().value + ": " + std::to_string(job.size()) + " items of " +
+            (job.spec().model.empty() ? "echo" : "model " + job.spec().model),
+        about(job.id()));
     for (const auto& requester : submit.requesters) {
         release(requester);
         send(requester.peer, proto::Submitted{summarize(job), requester.is_repeat}, requester.correlation);
@@ -278,7 +280,7 @@ void Core::finish_cancel(const CancelUnderWay& cancel)
     job.unservable_since.reset();
     timers_.cancel(UnservableTimer{job.id()});
     changed(job);
-    log(LogLevel::info, "job " + job.id().value + " was cancelled");
+    log(LogLevel::info, "job " + job.id().value + " was cancelled", about(job.id()));
     for (const auto& requester : cancel.requesters) {
         release(requester);
         send(requester.peer, proto::JobCancelled{summarize(job)}, requester.correlation);

@@ -168,7 +168,8 @@ void Core::finish_settlement(std::uint64_t settlement_id)
         ++(outcome.state == proto::ItemState::done ? counters_.items_done : counters_.items_failed);
         if (outcome.state == proto::ItemState::failed) {
             log(LogLevel::warning,
-                "item " + proto::to_string(proto::ItemId{job.id(), outcome.index}) + " failed: " + outcome.error);
+                "item " + proto::to_string(proto::ItemId{job.id(), outcome.index}) + " failed: " + outcome.error,
+                about(proto::ItemId{job.id(), outcome.index}));
         }
     }
     if (settlement.reply_to) {
@@ -177,9 +178,11 @@ void Core::finish_settlement(std::uint64_t settlement_id)
     }
     changed(job);
     if (job.is_over()) {
-        log(LogLevel::info, "job " + job.id().value + " is over: " + std::to_string(job.count(proto::ItemState::done)) +
-                                " done, " + std::to_string(job.count(proto::ItemState::failed)) + " failed, " +
-                                std::to_string(job.count(proto::ItemState::cancelled)) + " cancelled");
+        log(LogLevel::info,
+            "job " + job.id().value + " is over: " + std::to_string(job.count(proto::ItemState::done)) + " done, " +
+                std::to_string(job.count(proto::ItemState::failed)) + " failed, " +
+                std::to_string(job.count(proto::ItemState::cancelled)) + " cancelled",
+            about(job.id()));
     }
 }
 

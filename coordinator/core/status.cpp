@@ -12,6 +12,8 @@ namespace {
 constexpr std::array<std::int64_t, DispatchTimes::buckets - 1> upper_ms{
     1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
 
+constexpr std::uint64_t us_per_ms = 1'000;
+
 void count_node(proto::Status& status, const Node& node)
 {
     if (node.state == proto::NodeState::lost) {
@@ -37,11 +39,11 @@ void DispatchTimes::count(Milliseconds time)
 {
     const auto bucket = std::ranges::lower_bound(upper_ms, time.count);
     ++counts_[static_cast<std::size_t>(bucket - upper_ms.begin())];
+    sum_.count += time.count;
 }
 
 std::vector<proto::HistogramBucket> DispatchTimes::report() const
 {
-    constexpr std::uint64_t us_per_ms = 1'000;
     std::vector<proto::HistogramBucket> report;
     for (std::size_t i = 0; i < counts_.size(); ++i) {
         report.push_back(
@@ -50,12 +52,12 @@ std::vector<proto::HistogramBucket> DispatchTimes::report() const
     return report;
 }
 
-void Core::on(const proto::GetStatus& message, const From& from)
+proto::Status Core::status(std::uint32_t max_faults, Milliseconds now) const
 {
     proto::Status status;
     status.software = identity_.software;
     status.epoch = identity_.epoch;
-    status.uptime_ms = static_cast<std::uint64_t>((now_ - started_at_).count);
+    status.uptime_ms = static_cast<std::uint64_t>((now - started_at_).count);
     status.is_braking = brake_.is_holding();
     status.storage_fault = failing_settlements_.empty() ? "" : storage_fault_;
     for (const auto& [id, node] : fleet_.nodes()) {
@@ -83,11 +85,16 @@ void Core::on(const proto::GetStatus& message, const From& from)
     status.nodes_lost_total = counters_.nodes_lost;
     status.bytes_stored = jobs_.artifact_bytes();
     status.dispatch = dispatch_times_.report();
-    for (auto it = recent_faults_.rbegin(); it != recent_faults_.rend() && status.faults.size() < message.max_faults;
-         ++it) {
-        status.faults.push_back({static_cast<std::uint64_t>((now_ - it->at).count), it->text});
+    status.dispatch_sum_us = static_cast<std::uint64_t>(dispatch_times_.sum().count) * us_per_ms;
+    for (auto it = recent_faults_.rbegin(); it != recent_faults_.rend() && status.faults.size() < max_faults; ++it) {
+        status.faults.push_back({static_cast<std::uint64_t>((now - it->at).count), it->text});
     }
-    send(from.packet.peer, std::move(status), from.packet.correlation);
+    return status;
+}
+
+void Core::on(const proto::GetStatus& message, const From& from)
+{
+    send(from.packet.peer, status(message.max_faults, now_), from.packet.correlation);
 }
 
 } // namespace sdfleet::coordinator

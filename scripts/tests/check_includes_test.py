@@ -53,6 +53,9 @@ class CheckIncludes(unittest.TestCase):
         self.assert_refused("agent/a.cpp", "#include <torch/torch.h>")
         self.assert_allowed("coordinator/store/db.cpp", "#include <SQLiteCpp/SQLiteCpp.h>")
         self.assert_refused("coordinator/loop.cpp", "#include <sqlite3.h>")
+        self.assert_allowed("coordinator/gateway/a.cpp", "#include <prometheus/registry.h>", "#include <boost/beast/http.hpp>")
+        self.assert_refused("coordinator/loop.cpp", "#include <prometheus/registry.h>")
+        self.assert_refused("net/a.cpp", "#include <boost/beast.hpp>")
 
     def test_a_core_is_pure(self):
         self.assert_allowed(
@@ -60,6 +63,7 @@ class CheckIncludes(unittest.TestCase):
             '#include "coordinator/core/event.hpp"',
             '#include "proto/ids.hpp"',
             '#include "base/error.hpp"',
+            '#include "base/log_subject.hpp"',
             "#include <tl/expected.hpp>",
             "#include <variant>",
         )

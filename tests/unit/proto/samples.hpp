@@ -80,8 +80,8 @@ inline std::vector<Message> sample_messages()
         FenceNode{{"node-a"}},
         NodeChanged{{{"node-a"}, {99}, NodeState::lost, "host", "0.1.0", 12, {}, {model}, {}, false, "fenced"}},
         GetStatus{5},
-        Status{"0.1.0", 5,  1000, true, "x", 1,  2,  3,  4,  5,  6,  7,  8,  9,  10,         11,
-               12,      13, 14,   15,   16,  17, 18, 19, 20, 21, 22, 23, 24, 25, {{100, 3}}, {{12, "x"}}},
+        Status{"0.1.0", 5,  1000, true, "x", 1,  2,  3,  4,  5,  6,  7,  8,  9,          10, 11,         12,
+               13,      14, 15,   16,   17,  18, 19, 20, 21, 22, 23, 24, 25, {{100, 3}}, 26, {{12, "x"}}},
     };
 }
 
