@@ -137,7 +137,11 @@ void ActorProcess::take_step()
 void ActorProcess::finish()
 {
     auto picture = picture_of(item_->model, item_->parameters, item_->item);
-    proto::ItemDone done{item_->attempt_id, item_->job_id, item_->index, "image/png", base::sha256_hex(picture),
+    proto::ItemDone done{item_->attempt_id,
+                         item_->job_id,
+                         item_->index,
+                         "image/png",
+                         base::sha256_hex(picture),
                          static_cast<std::uint64_t>(environment_.now() - begun_at_)};
     item_.reset();
     say(std::move(done), {proto::Blob::of(std::move(picture))});

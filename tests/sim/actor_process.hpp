@@ -5,6 +5,7 @@
 #include "proto/packet.hpp"
 #include "tests/sim/environment.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,8 +33,7 @@ public:
     void vanish() { is_alive_ = false; } ///< with its agent: nobody reaps it
 
     void stop(Time until) { stopped_until_ = until; }
-    void get_stuck() { is_stuck_ = item_.has_value(); }
-    void slow_down() { slowness_ *= 8; }
+    void slow_down() { slowness_ = std::max(slowness_, 15U); }
 
     bool is_alive() const { return is_alive_; }
     bool is_busy() const { return is_alive_ && item_.has_value(); }

@@ -2,6 +2,7 @@
 #include "tests/sim/agent_host.hpp"
 
 #include "tests/sim/description.hpp"
+#include "tests/sim/violation.hpp"
 
 #include <utility>
 
@@ -46,6 +47,7 @@ void AgentHost::start(std::uint64_t incarnation)
                             [&] { return "STARTS, incarnation " + std::to_string(incarnation); });
     core_.emplace(std::move(settings));
     has_failed_actor_ = false;
+    fence_ = {};
     reconnect();
     feed(agent::Tick{});
 }
@@ -106,7 +108,8 @@ void AgentHost::connect(proto::Channel channel)
 
 void AgentHost::pause(Time until)
 {
-    environment_.trace.note(environment_.now(), name_, 1, [&] { return "stands still until " + std::to_string(until); });
+    environment_.trace.note(environment_.now(), name_, 1,
+                            [&] { return "stands still until " + std::to_string(until); });
     paused_until_ = until;
     environment_.agenda.at(until, [this] {
         for (auto& event : std::exchange(held_, {})) {
@@ -134,7 +137,12 @@ void AgentHost::feed(agent::Event event)
         held_.push_back(std::move(event));
         return;
     }
+    fence_.hear(event);
     auto effects = core_->step(event, agent::Milliseconds(environment_.now()));
+    for (const auto& effect : effects) {
+        fence_.see(effect, environment_.now());
+    }
+    fence_.check(name_, environment_.now());
     std::size_t reached = effects.size();
     const bool crashes = environment_.faults.strikes(Fault::agent_crash, crash_per_million_steps);
     if (crashes) {
@@ -204,6 +212,11 @@ void AgentHost::perform(agent::SendToCoordinator& send)
 {
     if (const auto* update = std::get_if<proto::ActorUpdate>(&send.packet.message)) {
         watch(update->actor);
+    } else if (const auto* heartbeat = std::get_if<proto::Heartbeat>(&send.packet.message)) {
+        check(*heartbeat);
+        for (const auto& actor : heartbeat->actors) {
+            watch(actor);
+        }
     }
     if (!send.packet.blobs.empty() && environment_.faults.strikes(Fault::corruption, corruption_per_million)) {
         send.packet.blobs = {proto::Blob::of("what the network made of it")};
@@ -217,6 +230,25 @@ void AgentHost::perform(agent::SendToCoordinator& send)
                                          packet.blobs,
                                          static_cast<std::uint64_t>(environment_.now())});
                });
+}
+
+/// What it has in hand is bounded, and with the mutation nobody needs to acknowledge it.
+void AgentHost::check(const proto::Heartbeat& heartbeat)
+{
+    const auto& limits = environment_.scenario.agent_limits;
+    require(heartbeat.attempts.size() <= plan_.actors * limits.attempts_per_slot + limits.results_kept, "I10",
+            [&] { return name_ + " has " + std::to_string(heartbeat.attempts.size()) + " attempts in hand"; });
+    if (environment_.mutation != Mutation::ignores_lease_loss) {
+        return;
+    }
+    const proto::HeartbeatAck ack{heartbeat.sequence,
+                                  static_cast<std::uint32_t>(environment_.scenario.options.lease.count)};
+    environment_.agenda.in(0, [this, ack, life = life_] {
+        if (life == life_) {
+            core_->step(agent::FromCoordinator{proto::Channel::control, {{}, ack, {}}},
+                        agent::Milliseconds(environment_.now()));
+        }
+    });
 }
 
 /// An operator starts an agent again whose actor has spent its restarts.
@@ -235,11 +267,18 @@ void AgentHost::watch(const proto::ActorState& state)
 
 void AgentHost::perform(const agent::SendToActor& send)
 {
-    environment_.trace.note(environment_.now(), name_, static_cast<std::uint64_t>(proto::type_of(send.packet.message)),
-                            [&] { return "=> actor " + std::to_string(send.launch.slot.value) + " " + describe(send.packet.message); });
+    environment_.trace.note(
+        environment_.now(), name_, static_cast<std::uint64_t>(proto::type_of(send.packet.message)),
+        [&] { return "=> actor " + std::to_string(send.launch.slot.value) + " " + describe(send.packet.message); });
     const auto found = actors_.find(send.launch.slot.value);
     if (found == actors_.end() || found->second->launch() != send.launch) {
         return;
+    }
+    if (const auto* assign = std::get_if<proto::Assign>(&send.packet.message)) {
+        const auto who = name_ + "." + std::to_string(incarnation_) + "/" + std::to_string(send.launch.slot.value);
+        const auto& first = environment_.drawn_by.emplace(assign->attempt_id, who).first->second;
+        require(first == who, "I3",
+                [&] { return describe(assign->attempt_id) + " is drawn by " + first + " and " + who; });
     }
     environment_.agenda.in(environment_.random.between(0, 1),
                            [process = found->second, message = send.packet.message] { process->hear(message); });

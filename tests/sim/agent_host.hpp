@@ -4,6 +4,7 @@
 #include "agent/core/agent_core.hpp"
 #include "tests/sim/actor_process.hpp"
 #include "tests/sim/coordinator_host.hpp"
+#include "tests/sim/fence_watch.hpp"
 #include "tests/sim/link.hpp"
 
 #include <map>
@@ -23,9 +24,9 @@ public:
     AgentHost& operator=(const AgentHost&) = delete;
 
     void start(std::uint64_t incarnation);
-    void crash();                  ///< the agent and its actors are gone
-    void reconnect();              ///< both connections break and are made anew
-    void pause(Time until);        ///< the agent stands still; its actors go on
+    void crash();                         ///< the agent and its actors are gone
+    void reconnect();                     ///< both connections break and are made anew
+    void pause(Time until);               ///< the agent stands still; its actors go on
     void retire() { is_retired_ = true; } ///< is not started again
 
     bool is_up() const { return core_.has_value(); }
@@ -37,17 +38,13 @@ public:
     void on_end(std::function<void()> listener) { on_end_ = std::move(listener); }
 
 private:
-    struct Slot {
-        std::shared_ptr<ActorProcess> process;
-        bool is_failed = false;
-    };
-
     void feed(agent::Event event);
     void arm();
     void end(const std::string& why);
     void connect(proto::Channel channel);
     std::string peer(proto::Channel channel) const;
     void watch(const proto::ActorState& state);
+    void check(const proto::Heartbeat& heartbeat);
 
     void perform(const agent::SpawnActor& spawn);
     void perform(const agent::KillActor& kill);
@@ -63,6 +60,7 @@ private:
     std::string name_;
     Link link_;
     std::optional<agent::AgentCore> core_;
+    FenceWatch fence_;
     std::uint64_t incarnation_ = 0;
     std::uint64_t life_ = 0;
     std::uint64_t connection_ = 0;

@@ -58,15 +58,14 @@ void Client::reconnect()
 {
     coordinator_.disconnect(name_ + "." + std::to_string(connection_));
     ++connection_;
-    coordinator_.connect(name_ + "." + std::to_string(connection_),
-                         [this, connection = connection_](const coordinator::Send& send) {
-                             link_.send(Direction::from_coordinator, proto::Channel::control, send.message,
-                                        [this, connection, send] {
-                                            if (connection == connection_) {
-                                                hear(send);
-                                            }
-                                        });
-                         });
+    coordinator_.connect(
+        name_ + "." + std::to_string(connection_), [this, connection = connection_](const coordinator::Send& send) {
+            link_.send(Direction::from_coordinator, proto::Channel::control, send.message, [this, connection, send] {
+                if (connection == connection_) {
+                    hear(send);
+                }
+            });
+        });
     send(proto::ClientHello{}, 0);
 }
 
@@ -74,8 +73,7 @@ void Client::send(const proto::Message& message, std::uint64_t correlation)
 {
     const auto peer = name_ + "." + std::to_string(connection_);
     link_.send(Direction::to_coordinator, proto::Channel::control, message, [this, peer, message, correlation] {
-        coordinator_.receive(
-            {{peer}, {}, correlation, message, {}, static_cast<std::uint64_t>(environment_.now())});
+        coordinator_.receive({{peer}, {}, correlation, message, {}, static_cast<std::uint64_t>(environment_.now())});
     });
 }
 

@@ -82,9 +82,10 @@ void CoordinatorHost::receive_from_stranger(const coordinator::PacketReceived& p
         return;
     }
     const auto effects = core_->step(packet, {environment_.now()});
-    const bool is_refused = effects.size() == 1 && std::holds_alternative<coordinator::Send>(effects.front()) &&
-                            std::get<coordinator::Send>(effects.front()).peer == packet.peer &&
-                            std::holds_alternative<proto::Refused>(std::get<coordinator::Send>(effects.front()).message);
+    const bool is_refused =
+        effects.size() == 1 && std::holds_alternative<coordinator::Send>(effects.front()) &&
+        std::get<coordinator::Send>(effects.front()).peer == packet.peer &&
+        std::holds_alternative<proto::Refused>(std::get<coordinator::Send>(effects.front()).message);
     require(is_refused, "I13", [&] { return "a stranger's " + describe(packet.message) + " had effects"; });
     check_after(packet);
 }
@@ -98,10 +99,9 @@ void CoordinatorHost::feed(coordinator::Event event)
         held_.push_back(std::move(event));
         return;
     }
-    if (const auto* packet = std::get_if<coordinator::PacketReceived>(&event)) {
-        checker_.coordinator_hears(*packet);
-    }
+    checker_.before_step(event, core_->next_deadline());
     auto effects = core_->step(event, {environment_.now()});
+    checker_.after_step(event, effects);
     check_after(event);
     std::size_t reached = effects.size();
     const bool crashes = environment_.faults.strikes(Fault::coordinator_crash, crash_per_million_steps);
@@ -118,9 +118,22 @@ void CoordinatorHost::feed(coordinator::Event event)
     }
 }
 
+proto::Message CoordinatorHost::ask(proto::Message question)
+{
+    const coordinator::Peer observer{"observer"};
+    core_->step(coordinator::PacketReceived{observer, {}, 0, proto::ClientHello{}, {}, 0}, {environment_.now()});
+    auto effects =
+        core_->step(coordinator::PacketReceived{observer, {}, 1, std::move(question), {}, 0}, {environment_.now()});
+    require(!effects.empty() && std::holds_alternative<coordinator::Send>(effects.front()), "I15",
+            [] { return std::string("the observer got no answer"); });
+    return std::get<coordinator::Send>(effects.front()).message;
+}
+
 void CoordinatorHost::check_after(const coordinator::Event& event)
 {
-    if (++steps_ % steps_between_self_checks == 0) {
+    // Its indices need not know what a timer that is due is about to tell.
+    const bool is_up_to_date = core_->next_deadline() && core_->next_deadline()->count > environment_.now();
+    if (++steps_ % steps_between_self_checks == 0 && is_up_to_date) {
         const auto fault = core_->find_inconsistency();
         require(!fault, "tables", [&] { return *fault; });
     }
@@ -158,7 +171,7 @@ void CoordinatorHost::perform(coordinator::Send& send)
         environment_.mutation == Mutation::accepts_superseded) {
         ack->verdict = proto::Verdict::accepted;
     }
-    checker_.leaves(send);
+    checker_.ledger.leaves(send);
     const auto connection = connections_.find(send.peer.bytes);
     if (connection != connections_.end()) {
         connection->second(send);

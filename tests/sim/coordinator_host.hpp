@@ -33,6 +33,8 @@ public:
 
     /// The effects of a message from somebody who never said hello.
     void receive_from_stranger(const coordinator::PacketReceived& packet);
+    /// Asks as an observer at the end of a run; the answer must not need the disk.
+    proto::Message ask(proto::Message question);
     const coordinator::Core& core() const { return *core_; }
 
 private:

@@ -70,7 +70,7 @@ coordinator::Event Disk::perform(const coordinator::Persist& task)
     if (fails()) {
         return coordinator::StoreFailed{task.ticket, "the disk is full"};
     }
-    checker_.becomes_durable(task.operation);
+    checker_.ledger.becomes_durable(task.operation);
     return state_.apply(task.operation) ? coordinator::Event(coordinator::StoreCommitted{task.ticket})
                                         : coordinator::StoreFailed{task.ticket, "the database refused it"};
 }

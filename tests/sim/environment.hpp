@@ -7,6 +7,9 @@
 #include "tests/sim/scenario.hpp"
 #include "tests/sim/trace.hpp"
 
+#include <map>
+#include <string>
+
 namespace sdfleet::sim {
 
 /// What one run has in common, and all that it depends on.
@@ -25,6 +28,7 @@ struct Environment {
     Trace trace;
     Mutation mutation;
     std::uint64_t accepted_results = 0;
+    std::map<proto::AttemptId, std::string> drawn_by; ///< every attempt that an actor was given
 
 private:
     Environment(Random seeded, FaultLimits fault_limits, Mutation its_mutation, std::size_t trace_lines)

@@ -6,10 +6,10 @@ namespace sdfleet::sim {
 std::string_view name_of(Fault fault)
 {
     constexpr std::array<std::string_view, fault_count> names{
-        "loss",        "duplicate",         "delay",             "reorder",     "corruption",  "cut",
-        "one-way-cut", "stall",             "mass-cut",          "reconnect",   "coordinator-crash",
-        "coordinator-pause", "agent-crash", "agent-pause",       "clone",       "actor-death", "actor-stop",
-        "actor-stuck", "actor-slow",        "store-failure",     "disk-full",   "slow-disk",   "stranger"};
+        "loss",        "duplicate",     "delay",     "reorder",     "corruption",        "cut",
+        "one-way-cut", "stall",         "mass-cut",  "reconnect",   "coordinator-crash", "coordinator-pause",
+        "agent-crash", "agent-pause",   "clone",     "actor-death", "actor-stop",        "actor-stuck",
+        "actor-slow",  "store-failure", "disk-full", "slow-disk",   "stranger"};
     return names.at(static_cast<std::size_t>(fault));
 }
 

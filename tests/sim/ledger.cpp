@@ -25,6 +25,22 @@ void Ledger::coordinator_hears(const proto::Message& message)
     }
 }
 
+/// A job that leaves the books may come again under its name, as another one.
+void Ledger::coordinator_decides(const coordinator::Effects& effects)
+{
+    for (const auto& effect : effects) {
+        const auto* persist = std::get_if<coordinator::Persist>(&effect);
+        const auto* forget = persist == nullptr ? nullptr : std::get_if<coordinator::ForgetJob>(&persist->operation);
+        if (forget == nullptr) {
+            continue;
+        }
+        forgotten_.insert(forget->job_id);
+        const auto is_of_job = [&](const auto& entry) { return entry.first.job_id == forget->job_id; };
+        std::erase_if(told_, is_of_job);
+        std::erase_if(accepted_, is_of_job);
+    }
+}
+
 void Ledger::leaves(const coordinator::Send& send)
 {
     std::visit([this](const auto& body) { on(body); }, send.message);
@@ -35,7 +51,8 @@ void Ledger::leaves(const coordinator::Send& send)
 void Ledger::on(const proto::Submitted& submitted)
 {
     const auto& id = submitted.job.job_id;
-    require(disk_.find(id) != nullptr, "I1", [&] { return "Submitted of " + id.value + " left before it was on disk"; });
+    require(disk_.find(id) != nullptr, "I1",
+            [&] { return "Submitted of " + id.value + " left before it was on disk"; });
     acknowledged_.insert(id);
 }
 
@@ -60,7 +77,8 @@ void Ledger::on(const proto::ResultAck& ack)
     require(outcome != nullptr && outcome->attempt == ack.attempt_id && outcome->state == ItemState::done, "I2", [&] {
         return "the result of " + describe(ack.attempt_id) + " for " + proto::to_string(result->second) +
                " was acknowledged as accepted, but " +
-               (outcome == nullptr ? "the item has no outcome on disk" : "on disk is that of " + describe(outcome->attempt));
+               (outcome == nullptr ? "the item has no outcome on disk"
+                                   : "on disk is that of " + describe(outcome->attempt));
     });
     const auto first = accepted_.emplace(result->second, ack.attempt_id).first->second;
     require(first == ack.attempt_id, "I2", [&] {
@@ -121,7 +139,7 @@ void Ledger::check(const coordinator::InsertJob& insert) const
             [&] { return "job " + insert.job_id.value + " is not what a client submitted"; });
 }
 
-void Ledger::check(const coordinator::SettleItems& settle)
+void Ledger::check(const coordinator::SettleItems& settle) const
 {
     require(disk_.find(settle.job_id) != nullptr, "I1",
             [&] { return "items of " + settle.job_id.value + " end, but the job is not on disk"; });
@@ -163,22 +181,23 @@ void Ledger::check_failure(const proto::ItemId& id, const coordinator::ItemOutco
     const bool is_unservable = outcome.attempt.value == 0;
     require(is_unservable || item.prompt == impossible_prompt ||
                 tries >= std::min(options_.deaths_per_item, options_.tries_per_item),
-            "I5",
-            [&] { return proto::to_string(id) + " failed after " + std::to_string(tries) + " tries: " + outcome.error; });
+            "I5", [&] {
+                return proto::to_string(id) + " failed after " + std::to_string(tries) + " tries: " + outcome.error;
+            });
 }
 
-void Ledger::check(const coordinator::ForgetJob& forget)
+void Ledger::check(const coordinator::ForgetJob& forget) const
 {
     require(disk_.is_over(forget.job_id), "I1",
             [&] { return "job " + forget.job_id.value + " leaves the books, but is not over"; });
-    forgotten_.insert(forget.job_id);
 }
 
 void Ledger::check_end() const
 {
     for (const auto& id : acknowledged_) {
-        require(forgotten_.contains(id) || disk_.is_over(id), "I1",
-                [&] { return "job " + id.value + " was acknowledged, but " + (disk_.find(id) ? "is not over" : "is lost"); });
+        require(forgotten_.contains(id) || disk_.is_over(id), "I1", [&] {
+            return "job " + id.value + " was acknowledged, but " + (disk_.find(id) ? "is not over" : "is lost");
+        });
     }
 }
 

@@ -22,6 +22,7 @@ public:
     void coordinator_starts() { given_.clear(); }
     void coordinator_hears(const proto::Message& message);
     void leaves(const coordinator::Send& send);
+    void coordinator_decides(const coordinator::Effects& effects);
     void becomes_durable(const coordinator::StoreOperation& operation);
     void check_end() const;
     bool is_forgotten(const proto::JobId& id) const { return forgotten_.contains(id); }
@@ -37,8 +38,8 @@ private:
     static void on(const auto&) {}
 
     void check(const coordinator::InsertJob& insert) const;
-    void check(const coordinator::SettleItems& settle);
-    void check(const coordinator::ForgetJob& forget);
+    void check(const coordinator::SettleItems& settle) const;
+    void check(const coordinator::ForgetJob& forget) const;
     static void check(const auto&) {}
 
     void told(const proto::JobId& job, const proto::ItemReport& report);
@@ -50,11 +51,11 @@ private:
     std::map<proto::JobId, proto::JobSpec> specs_;
     std::set<proto::JobId> acknowledged_;
     std::set<proto::JobId> forgotten_;
-    std::map<proto::ItemId, proto::ItemState> told_;                   ///< ends that a client was told
-    std::map<proto::AttemptId, proto::ItemId> results_;                ///< that came in as done
-    std::set<proto::AttemptId> failures_;                              ///< that came in as failed
-    std::map<proto::ItemId, proto::AttemptId> accepted_;               ///< results acknowledged as accepted
-    std::map<proto::ItemId, std::set<proto::AttemptId>> given_;        ///< in the coordinator's present life
+    std::map<proto::ItemId, proto::ItemState> told_;            ///< ends that a client was told
+    std::map<proto::AttemptId, proto::ItemId> results_;         ///< that came in as done
+    std::set<proto::AttemptId> failures_;                       ///< that came in as failed
+    std::map<proto::ItemId, proto::AttemptId> accepted_;        ///< results acknowledged as accepted
+    std::map<proto::ItemId, std::set<proto::AttemptId>> given_; ///< in the coordinator's present life
 };
 
 } // namespace sdfleet::sim

@@ -27,7 +27,8 @@ int run_one(std::uint64_t seed, bool wants_trace)
     }
     std::printf("seed %llu: %llu events, %llu faults, %llu accepted results, fingerprint %016llx\n",
                 static_cast<unsigned long long>(seed), static_cast<unsigned long long>(outcome.events),
-                static_cast<unsigned long long>(outcome.faults), static_cast<unsigned long long>(outcome.accepted_results),
+                static_cast<unsigned long long>(outcome.faults),
+                static_cast<unsigned long long>(outcome.accepted_results),
                 static_cast<unsigned long long>(outcome.fingerprint));
     return EXIT_SUCCESS;
 }
@@ -56,11 +57,12 @@ int run_many(std::uint64_t first, std::uint64_t count, bool keeps_going)
         }
     }
     const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    std::printf("%llu seeds from %llu in %.1f s (%.1f/s), %llu failed; %llu events, %llu accepted results, %llu faults:",
-                static_cast<unsigned long long>(count), static_cast<unsigned long long>(first), seconds,
-                static_cast<double>(count) / seconds, static_cast<unsigned long long>(failures),
-                static_cast<unsigned long long>(sum.events), static_cast<unsigned long long>(sum.accepted_results),
-                static_cast<unsigned long long>(sum.faults));
+    std::printf(
+        "%llu seeds from %llu in %.1f s (%.1f/s), %llu failed; %llu events, %llu accepted results, %llu faults:",
+        static_cast<unsigned long long>(count), static_cast<unsigned long long>(first), seconds,
+        static_cast<double>(count) / seconds, static_cast<unsigned long long>(failures),
+        static_cast<unsigned long long>(sum.events), static_cast<unsigned long long>(sum.accepted_results),
+        static_cast<unsigned long long>(sum.faults));
     for (std::size_t kind = 0; kind < fault_count; ++kind) {
         std::printf(" %s %llu", std::string(name_of(static_cast<Fault>(kind))).c_str(),
                     static_cast<unsigned long long>(sum.faults_by_kind.at(kind)));
@@ -73,7 +75,8 @@ int run_many(std::uint64_t first, std::uint64_t count, bool keeps_going)
 
 int main(int argc, char** argv)
 {
-    CLI::App app{"Simulates fleets of the real coordinator and agent cores, each from one seed, and checks their promises"};
+    CLI::App app{
+        "Simulates fleets of the real coordinator and agent cores, each from one seed, and checks their promises"};
     std::uint64_t seeds = 100;
     std::uint64_t first = 1;
     std::uint64_t seed = 0;

@@ -9,7 +9,8 @@
 namespace sdfleet::sim {
 
 /// What an actor draws: a function of the item and of what its job says, never of who draws it or when.
-inline std::string picture_of(const std::string& model, const proto::Parameters& parameters, const proto::ItemSpec& item)
+inline std::string picture_of(const std::string& model, const proto::Parameters& parameters,
+                              const proto::ItemSpec& item)
 {
     std::string text = model + "|" + item.prompt + "|" + std::to_string(item.seed);
     if (const auto* diffusion = std::get_if<proto::DiffusionParameters>(&parameters.kind)) {

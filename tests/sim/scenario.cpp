@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/scenario.hpp"
 
+#include <algorithm>
+
 namespace sdfleet::sim {
 
 namespace {
@@ -19,8 +21,8 @@ proto::JobSpec make_spec(Random& random, const std::string& model)
         spec.parameters.kind = parameters;
     }
     spec.priority = static_cast<std::int32_t>(random.between(-1, 1));
-    spec.split = random.chance(700) ? proto::Split::pull
-                                    : (random.chance(500) ? proto::Split::contiguous : proto::Split::rank);
+    spec.split =
+        random.chance(700) ? proto::Split::pull : (random.chance(500) ? proto::Split::contiguous : proto::Split::rank);
     const auto items = random.between(1, 10);
     const std::uint32_t poison = random.chance(100) ? 150 : 0;
     for (std::int64_t i = 0; i < items; ++i) {
@@ -76,6 +78,11 @@ Scenario make_scenario(Random random)
     }
     if (random.chance(150)) {
         scenario.limits.jobs = 2 + random.below(3); // old jobs leave the books
+    }
+    const bool are_nodes_alike =
+        std::ranges::all_of(scenario.nodes, [](const NodePlan& node) { return node.models.size() == 2; });
+    if (scenario.nodes.size() > 1 && are_nodes_alike && random.chance(300)) {
+        scenario.limits.nodes = scenario.nodes.size() - 1; // one of them is refused while the others are there
     }
     return scenario;
 }

@@ -42,7 +42,7 @@ struct Scenario {
 Scenario make_scenario(Random random);
 
 /// Prompts say what becomes of an item: the actor reads them.
-constexpr const char* poison_prompt = "poison";     ///< kills each actor that draws it
+constexpr const char* poison_prompt = "poison";         ///< kills each actor that draws it
 constexpr const char* impossible_prompt = "impossible"; ///< fails for good
 
 } // namespace sdfleet::sim

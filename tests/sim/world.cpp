@@ -94,7 +94,7 @@ void World::run()
         }
     }
     check_idle();
-    checker_.check_end();
+    checker_.ledger.check_end();
     environment_.accepted_results = checker_.ledger.accepted_results();
 }
 
@@ -104,6 +104,19 @@ void World::check_idle()
     for (const auto& agent : agents_) {
         require(!agent->is_busy(), "I8", [&] { return agent->name() + " is still busy"; });
     }
+    const auto& limits = environment_.scenario.limits;
+    const auto nodes = std::get<proto::NodeList>(coordinator_.ask(proto::ListNodes{})).nodes;
+    require(nodes.size() <= limits.nodes, "I10", [] { return std::string("there are more nodes than may be"); });
+    for (const auto& node : nodes) {
+        for (const auto& actor : node.actors) {
+            require(actor.in_flight == 0, "I8", [&] {
+                return "the coordinator believes that " + node.node_id.value + "/" +
+                       std::to_string(actor.state.slot.value) + " works on " + actor.job_id.value;
+            });
+        }
+    }
+    const auto jobs = std::get<proto::JobList>(coordinator_.ask(proto::ListJobs{}));
+    require(jobs.total <= limits.jobs, "I10", [] { return std::string("there are more jobs than may be"); });
     const auto fault = coordinator_.core().find_inconsistency();
     require(!fault, "tables", [&] { return *fault; });
 }
