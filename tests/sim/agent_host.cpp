@@ -244,9 +244,11 @@ void AgentHost::check(const proto::Heartbeat& heartbeat)
     const proto::HeartbeatAck ack{heartbeat.sequence,
                                   static_cast<std::uint32_t>(environment_.scenario.options.lease.count)};
     environment_.agenda.in(0, [this, ack, life = life_] {
-        if (life == life_) {
-            core_->step(agent::FromCoordinator{proto::Channel::control, {{}, ack, {}}},
-                        agent::Milliseconds(environment_.now()));
+        if (life == life_ && environment_.now() >= paused_until_) {
+            for (auto& effect : core_->step(agent::FromCoordinator{proto::Channel::control, {{}, ack, {}}},
+                                            agent::Milliseconds(environment_.now()))) {
+                std::visit([this](auto& body) { perform(body); }, effect);
+            }
         }
     });
 }
