@@ -115,6 +115,7 @@ void AgentCore::said(const proto::Refused& refused, const FromCoordinator&, Mill
         return;
     case proto::RefusalReason::full:
         out_.log(LogLevel::warning, "the coordinator takes no more agents now: " + refused.message);
+        fence(now); // without membership there is no lease that could end
         link_.on_full(now);
         return;
     case proto::RefusalReason::other_cluster:

@@ -23,7 +23,8 @@ void CoordinatorLink::on_writable(proto::Channel channel, Milliseconds now)
 void CoordinatorLink::on_control_welcome(const proto::Welcome& welcome, const proto::ClusterId& cluster,
                                          Milliseconds now)
 {
-    const auto greeted_at = control_greeting_ ? control_greeting_->sent_at : now;
+    // A second hello may be answered after the first answer has come: late, perhaps, and the lease is no longer for that.
+    const auto lease_so_far = membership_ ? membership_->lease_until : hello_sent_at_;
     control_greeting_.reset();
     version_ = welcome.protocol_version;
     cluster_ = cluster;
@@ -31,7 +32,7 @@ void CoordinatorLink::on_control_welcome(const proto::Welcome& welcome, const pr
     membership.heartbeat_interval = std::max(Milliseconds(welcome.heartbeat_interval_ms), min_heartbeat_interval);
     membership.lease =
         std::max(Milliseconds(welcome.lease_ms), membership.heartbeat_interval * min_heartbeats_per_lease);
-    membership.lease_until = greeted_at + membership.lease;
+    membership.lease_until = std::max(lease_so_far, hello_sent_at_ + membership.lease);
     membership.next_heartbeat_at = now;
     membership_ = std::move(membership);
     greet_bulk_again(now);
@@ -74,7 +75,7 @@ void CoordinatorLink::on_full(Milliseconds now)
 {
     membership_.reset();
     bulk_greeting_.reset();
-    control_greeting_ = Greeting{now + limits_.hello_retry_last, limits_.hello_retry_last, now};
+    control_greeting_ = Greeting{now + limits_.hello_retry_last, limits_.hello_retry_last};
 }
 
 void CoordinatorLink::on_other_cluster(Milliseconds now)
@@ -96,7 +97,6 @@ bool CoordinatorLink::take_due(std::optional<Greeting>& greeting, Milliseconds n
     if (!greeting || now < greeting->next_at) {
         return false;
     }
-    greeting->sent_at = now;
     greeting->next_at = now + greeting->delay;
     greeting->delay = std::min(greeting->delay * 2, limits_.hello_retry_last);
     return true;
@@ -112,6 +112,7 @@ CoordinatorLink::Due CoordinatorLink::take_due(Milliseconds now)
         greet(control_greeting_, now);
     }
     due.control_hello = take_due(control_greeting_, now);
+    hello_sent_at_ = due.control_hello ? now : hello_sent_at_;
     due.redial = due.control_hello && !membership_ && control_greeting_->delay == limits_.hello_retry_last;
     due.bulk_hello = take_due(bulk_greeting_, now);
     if (membership_ && now >= membership_->next_heartbeat_at) {

@@ -17,7 +17,7 @@ namespace sdfleet::agent {
 class CoordinatorLink {
 public:
     explicit CoordinatorLink(const Limits& limits)
-        : limits_(limits), control_greeting_(Greeting{limits.hello_retry_first, limits.hello_retry_first, {}})
+        : limits_(limits), control_greeting_(Greeting{limits.hello_retry_first, limits.hello_retry_first})
     {
     }
 
@@ -60,7 +60,6 @@ private:
     struct Greeting {
         Milliseconds next_at{};
         Milliseconds delay{};
-        Milliseconds sent_at{};
     };
     struct SentHeartbeat {
         std::uint64_t sequence = 0;
@@ -77,7 +76,7 @@ private:
 
     void greet(std::optional<Greeting>& greeting, Milliseconds now) const
     {
-        greeting = Greeting{now, limits_.hello_retry_first, now};
+        greeting = Greeting{now, limits_.hello_retry_first};
     }
     bool take_due(std::optional<Greeting>& greeting, Milliseconds now) const;
 
@@ -85,6 +84,7 @@ private:
     std::uint16_t version_ = proto::protocol_version_max;
     proto::ClusterId cluster_; ///< empty until the first welcome
     std::uint64_t sequence_ = 0;
+    Milliseconds hello_sent_at_{}; ///< the newest one on the control connection
     std::optional<Greeting> control_greeting_;
     std::optional<Greeting> bulk_greeting_;
     std::optional<Membership> membership_;

@@ -106,7 +106,7 @@ bool Core::adopt(Node& node, const proto::AttemptReport& report)
     const bool is_free = item != nullptr && item->state == proto::ItemState::queued && item->settlement == 0 &&
                          job->is_committed && !job->is_cancel_requested && !job->is_cancelled;
     if (!is_free || actor == node.actors.end() || report.attempt_id.value == 0 || report.attempt_id.value > newest ||
-        attempts_.contains(report.attempt_id)) {
+        attempts_.contains(report.attempt_id) || report.attempt_id <= item->past().failed) {
         return false;
     }
     const proto::ActorId actor_id{node.id, report.slot};
@@ -365,11 +365,15 @@ void Core::on(const proto::StepProgress& message, Node& node, const From&)
 void Core::answer_stale(proto::AttemptId id, const proto::ItemId& item_id, const From& from)
 {
     const auto [job, item] = jobs_.find(item_id);
-    if (item != nullptr && item->attempt == id && item->settlement != 0) {
+    const auto is_its_end = [&](proto::ItemState state) { // a result may come after its attempt was counted as failed
+        return (state == proto::ItemState::done) == std::holds_alternative<proto::ItemDone>(from.packet.message);
+    };
+    if (item != nullptr && item->attempt == id && item->settlement != 0 &&
+        is_its_end(settlements_.at(item->settlement).outcomes.front().state)) {
         settlements_.at(item->settlement).reply_to = Requester{from.packet.peer, from.packet.correlation};
         return;
     }
-    const bool is_accepted = item != nullptr && item->attempt == id && item->is_over();
+    const bool is_accepted = item != nullptr && item->attempt == id && item->is_over() && is_its_end(item->state);
     counters_.stale_results += is_accepted ? 0 : 1;
     send(from.packet.peer, proto::ResultAck{id, is_accepted ? proto::Verdict::accepted : proto::Verdict::stale},
          from.packet.correlation);
@@ -446,6 +450,8 @@ void Core::on(const proto::ItemFailed& message, Node& node, const From& from)
     } else if (message.reason == proto::FailureReason::overloaded) {
         pause(ended.actor);
     }
+    auto& failed = jobs_.find(item_id).second->edit_past().failed;
+    failed = std::max(failed, ended.id); // its agent may report it until it hears our answer
     return_item(item_id, ended.actor, failure, ended.id, Requester{from.packet.peer, from.packet.correlation});
 }
 

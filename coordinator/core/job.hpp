@@ -28,6 +28,7 @@ struct ItemPast {
     std::uint64_t bytes = 0;
     std::uint64_t elapsed_ms = 0;
     std::string error;
+    proto::AttemptId failed = {}; ///< the newest attempt of this life whose failure was counted
 };
 
 struct Item {
