@@ -445,12 +445,14 @@ void Core::on(const proto::ItemFailed& message, Node& node, const From& from)
     std::optional<Failure> failure = Failure{message.reason, message.message};
     const bool was_asked_back = was_taken_back && message.reason == proto::FailureReason::cancelled;
     const bool died_before_its_turn = !was_its_turn && message.reason == proto::FailureReason::actor_died;
+    Item& item = *jobs_.find(item_id).second;
     if (was_asked_back || died_before_its_turn) {
         failure.reset();
+        item.tries -= ended.stage == AttemptStage::running ? 1 : 0; // not the item's fault
     } else if (message.reason == proto::FailureReason::overloaded) {
         pause(ended.actor);
     }
-    auto& failed = jobs_.find(item_id).second->edit_past().failed;
+    auto& failed = item.edit_past().failed;
     failed = std::max(failed, ended.id); // its agent may report it until it hears our answer
     return_item(item_id, ended.actor, failure, ended.id, Requester{from.packet.peer, from.packet.correlation});
 }

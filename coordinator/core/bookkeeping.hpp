@@ -74,9 +74,7 @@ struct PolicyUnderWay {
     SetNodePolicy policy;
     Requester requester;
 };
-struct ForgetUnderWay {
-    std::vector<std::string> unused_artifacts;
-};
+struct ForgetUnderWay {};
 
 /// What the answer to a ticket is needed for.
 using Pending = std::variant<SaveUnderWay, CommitUnderWay, SubmitUnderWay, CancelUnderWay, FetchUnderWay,

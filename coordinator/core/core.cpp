@@ -68,6 +68,7 @@ void Core::finish_step()
         }
     }
     forget_surplus();
+    remove_forgotten();
 }
 
 void Core::on(const Restored& restored)

@@ -81,6 +81,7 @@ private:
     void on(const AttemptTimer& timer);
     void on(const WatchTimer& timer);
     void on(const SettlementTimer& timer);
+    void on(const ForgetTimer& timer);
     void on(const UnservableTimer& timer);
     void on(const ActorTimer& timer);
     void on(const PinTimer& timer);
@@ -213,7 +214,9 @@ private:
     bool make_room_for_job(std::size_t items);
     void forget_surplus();
     void forget(Job& job, const char* why);
-    void forget_on_disk(StoreOperation operation, std::vector<std::string> unused_artifacts);
+    void remove_forgotten();
+    void finish_forgetting();
+    void retry_forgetting(const std::string& reason);
     void finish_submit(const SubmitUnderWay& submit);
     void fail_submit(const SubmitUnderWay& submit, const std::string& reason);
     void finish_cancel(const CancelUnderWay& cancel);
@@ -239,6 +242,10 @@ private:
     std::map<proto::NodeId, SetNodePolicy> policies_; ///< of nodes that drain or were fenced
     Brake brake_;
     JobTable jobs_;
+    ForgetJobs to_forget_;                 ///< left the books, not yet the disk
+    std::optional<ForgetJobs> forgetting_; ///< the disk is at it
+    std::set<proto::JobId> leaving_;       ///< the jobs of both
+    bool is_forgetting_paused_ = false;
     Timers timers_;
     std::map<Peer, PeerRecord> peers_;
     std::map<proto::AttemptId, Attempt> attempts_;

@@ -347,8 +347,8 @@ void Core::on(const proto::Heartbeat& message, Node& node, const From& from)
     }
     for (const auto id : message.attempts) {
         const Attempt* attempt = find_attempt(id, node);
-        if (attempt != nullptr && attempt->stage == AttemptStage::cancelling) {
-            send(node.control, proto::CancelAttempt{id}); // the word of it may have been lost
+        if (attempt == nullptr || attempt->stage == AttemptStage::cancelling) {
+            send(node.control, proto::CancelAttempt{id}); // the word of it may have been lost; a result is not harmed
         }
     }
     check_presence(node, message.attempts);

@@ -66,6 +66,10 @@ void Core::on(const proto::Submit& message, const From& from)
              "'" + message.job_id.value + "' is not a job id (1 to 64 letters, digits, . _ -)");
         return;
     }
+    if (leaving_.contains(message.job_id)) {
+        fail_overloaded(requester, "an old job " + message.job_id.value + " is being removed");
+        return;
+    }
     if (const auto fault = proto::find_fault(message.spec)) {
         fail(requester, proto::RequestError::invalid, *fault);
         return;
@@ -147,51 +151,12 @@ bool Core::make_room_for_job(std::size_t items)
 {
     while (jobs_.all().size() >= limits_.jobs || jobs_.item_count() + items > limits_.items) {
         Job* oldest = jobs_.oldest_finished();
-        if (oldest == nullptr) {
+        if (oldest == nullptr || leaving_.size() >= limits_.pending_requests) {
             return false;
         }
         forget(*oldest, "to make room for a new one");
     }
     return true;
-}
-
-/// A few in each step: the disk has other work too.
-void Core::forget_surplus()
-{
-    if (!is_restored_) {
-        return; // a job not read yet may share a picture with one that would leave
-    }
-    for (std::size_t i = 0; i < limits_.forgets_per_step; ++i) {
-        Job* oldest = jobs_.oldest_finished();
-        const bool is_surplus = oldest != nullptr && (jobs_.finished_count() > limits_.finished_jobs ||
-                                                      jobs_.artifact_bytes() > limits_.artifact_bytes);
-        if (!is_surplus || pending_.size() >= limits_.pending_requests) {
-            return;
-        }
-        forget(*oldest, "as the oldest of those that are kept");
-    }
-}
-
-void Core::forget(Job& job, const char* why)
-{
-    std::vector<std::string> unused;
-    for (std::uint32_t index = 0; index < job.size(); ++index) {
-        const Item& item = job.item(index);
-        if (item.state == proto::ItemState::done && jobs_.drop_artifact(item.past().sha256)) {
-            unused.push_back(item.past().sha256);
-        }
-    }
-    log(LogLevel::info, "job " + job.id().value + " leaves the books " + why, about(job.id()));
-    forget_on_disk(ForgetJob{job.id(), unused}, unused);
-    jobs_.remove(proto::JobId(job.id()));
-}
-
-/// Small artifacts go with the operation, large ones once it is committed.
-void Core::forget_on_disk(StoreOperation operation, std::vector<std::string> unused_artifacts)
-{
-    const Ticket ticket = next_ticket();
-    pending_.emplace(ticket, ForgetUnderWay{std::move(unused_artifacts)});
-    effects_.push_back(Persist{ticket, std::move(operation)});
 }
 
 void Core::finish_submit(const SubmitUnderWay& submit)

@@ -85,12 +85,8 @@ void Core::on(const StoreCommitted& event)
         finish_cancel(*cancel);
     } else if (const auto* policy = std::get_if<PolicyUnderWay>(&*pending)) {
         finish_policy(*policy);
-    } else if (const auto* forget = std::get_if<ForgetUnderWay>(&*pending)) {
-        for (const auto& sha256 : forget->unused_artifacts) {
-            if (!jobs_.knows_artifact(sha256)) { // else another job came to the same picture meanwhile
-                effects_.push_back(RemoveArtifact{sha256});
-            }
-        }
+    } else if (std::holds_alternative<ForgetUnderWay>(*pending)) {
+        finish_forgetting();
     }
 }
 
@@ -102,6 +98,8 @@ void Core::on(const StoreFailed& event)
     }
     if (const auto* commit = std::get_if<CommitUnderWay>(&*pending)) {
         retry_later(commit->settlement, event.reason);
+    } else if (std::holds_alternative<ForgetUnderWay>(*pending)) {
+        retry_forgetting(event.reason);
     } else if (const auto* submit = std::get_if<SubmitUnderWay>(&*pending)) {
         fail_submit(*submit, event.reason);
     } else if (const auto* policy = std::get_if<PolicyUnderWay>(&*pending)) {
@@ -140,7 +138,7 @@ void Core::reject_corrupt(std::uint64_t settlement_id, const std::string& reason
     const ItemOutcome& outcome = settlement.outcomes.front();
     ++counters_.corrupt_results;
     if (jobs_.drop_artifact(outcome.sha256)) { // its last true owner may have left meanwhile
-        forget_on_disk(ForgetArtifacts{{outcome.sha256}}, {outcome.sha256});
+        to_forget_.artifacts.push_back(outcome.sha256);
     }
     jobs_.find(settlement.job_id)->edit(outcome.index.value).settlement = 0;
     if (settlement.reply_to) {

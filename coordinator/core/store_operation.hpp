@@ -48,15 +48,11 @@ struct MarkJobCancelled {
     proto::JobId job_id;
 };
 
-/// An old job leaves the books to make room.
-struct ForgetJob {
-    proto::JobId job_id;
-    std::vector<std::string> artifacts; ///< hashes that nothing else refers to: the small ones go with the job
-};
-
-/// Small artifacts that nothing refers to any more.
-struct ForgetArtifacts {
-    std::vector<std::string> artifacts;
+/// Old jobs leave the books, and with them the artifacts that only they had.
+struct ForgetJobs {
+    std::vector<proto::JobId> jobs;
+    std::vector<std::string>
+        artifacts; ///< hashes that nothing refers to any more: the small ones go in the same commit
 };
 
 /// What an operator decided about a node; replaces what was decided before.
@@ -68,8 +64,7 @@ struct SetNodePolicy {
     bool operator==(const SetNodePolicy&) const = default;
 };
 
-using StoreOperation =
-    std::variant<InsertJob, SettleItems, MarkJobCancelled, ForgetJob, ForgetArtifacts, SetNodePolicy>;
+using StoreOperation = std::variant<InsertJob, SettleItems, MarkJobCancelled, ForgetJobs, SetNodePolicy>;
 
 struct RestoredJob {
     InsertJob job;

@@ -27,6 +27,9 @@ struct WatchTimer { ///< answer this watcher whatever happened
     std::uint64_t watcher = 0;
     auto operator<=>(const WatchTimer&) const = default;
 };
+struct ForgetTimer { ///< try to remove from the disk again
+    auto operator<=>(const ForgetTimer&) const = default;
+};
 struct SettlementTimer { ///< try to write this outcome again
     std::uint64_t settlement = 0;
     auto operator<=>(const SettlementTimer&) const = default;
@@ -49,8 +52,8 @@ struct PeerTimer { ///< forget connections that were silent for long
     auto operator<=>(const PeerTimer&) const = default;
 };
 
-using TimerKey = std::variant<NodeTimer, AttemptTimer, WatchTimer, SettlementTimer, UnservableTimer, ActorTimer,
-                              PinTimer, SpeculationTimer, PeerTimer>;
+using TimerKey = std::variant<NodeTimer, AttemptTimer, WatchTimer, SettlementTimer, ForgetTimer, UnservableTimer,
+                              ActorTimer, PinTimer, SpeculationTimer, PeerTimer>;
 
 /// At most one deadline for each key; all operations take logarithmic time.
 class Timers {

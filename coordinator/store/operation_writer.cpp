@@ -91,17 +91,13 @@ void OperationWriter::write(const MarkJobCancelled& operation)
     run(cancel_job_, operation.job_id.value);
 }
 
-void OperationWriter::write(const ForgetJob& operation)
+void OperationWriter::write(const ForgetJobs& operation)
 {
-    const auto& job = operation.job_id.value;
-    run(delete_outcomes_, job);
-    write(ForgetArtifacts{operation.artifacts});
-    run(delete_ranks_, job);
-    run(delete_job_, job);
-}
-
-void OperationWriter::write(const ForgetArtifacts& operation)
-{
+    for (const auto& [job] : operation.jobs) {
+        run(delete_outcomes_, job);
+        run(delete_ranks_, job);
+        run(delete_job_, job);
+    }
     for (const auto& sha256 : operation.artifacts) {
         run(delete_artifact_, sha256);
     }

@@ -23,8 +23,7 @@ private:
     void write(const InsertJob& operation);
     void write(const SettleItems& operation);
     void write(const MarkJobCancelled& operation);
-    void write(const ForgetJob& operation);
-    void write(const ForgetArtifacts& operation);
+    void write(const ForgetJobs& operation);
     void write(const SetNodePolicy& operation);
 
     SQLite::Statement insert_job_;

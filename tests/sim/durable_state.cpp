@@ -43,15 +43,12 @@ struct Apply {
         return true;
     }
 
-    bool operator()(const coordinator::ForgetJob& forget) const
+    bool operator()(const coordinator::ForgetJobs& forget) const
     {
-        state.jobs.erase(forget.job_id);
-        std::erase(state.order, forget.job_id);
-        return (*this)(coordinator::ForgetArtifacts{forget.artifacts});
-    }
-
-    bool operator()(const coordinator::ForgetArtifacts& forget) const
-    {
+        for (const auto& id : forget.jobs) {
+            state.jobs.erase(id);
+            std::erase(state.order, id);
+        }
         for (const auto& sha256 : forget.artifacts) {
             state.small_artifacts.erase(sha256);
         }

@@ -70,7 +70,8 @@ void LeaseWatch::after_step(const coordinator::Event& event, const coordinator::
     }
 }
 
-/// What the agent reports and is not told to cancel, it keeps.
+/// What the agent reports and is not told to cancel, it keeps. What it was given back may be asked for at once, for an
+/// idle actor: until then it is its own again.
 void LeaseWatch::adopt(const proto::AgentHello& hello, const coordinator::Effects& effects)
 {
     const auto is_cancelled = [&](proto::AttemptId id) {
@@ -80,8 +81,14 @@ void LeaseWatch::adopt(const proto::AgentHello& hello, const coordinator::Effect
             return cancel != nullptr && cancel->attempt_id == id;
         });
     };
+    const auto goes_on = [&](proto::AttemptId id) {
+        return std::ranges::any_of(effects, [&](const auto& effect) {
+            const auto* log = std::get_if<coordinator::Log>(&effect);
+            return log != nullptr && log->subject.attempt == id.value && log->text.find("goes on at") != log->text.npos;
+        });
+    };
     for (const auto& report : hello.attempts) {
-        if (!is_cancelled(report.attempt_id)) {
+        if (goes_on(report.attempt_id) || !is_cancelled(report.attempt_id)) {
             const proto::ItemId item{report.job_id, report.index};
             attempts_[report.attempt_id] = {item, hello.node_id, true, false};
             of_item_[item].insert(report.attempt_id);

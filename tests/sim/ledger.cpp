@@ -29,13 +29,13 @@ void Ledger::coordinator_hears(const proto::Message& message)
 void Ledger::coordinator_decides(const coordinator::Effects& effects)
 {
     for (const auto& effect : effects) {
-        const auto* persist = std::get_if<coordinator::Persist>(&effect);
-        const auto* forget = persist == nullptr ? nullptr : std::get_if<coordinator::ForgetJob>(&persist->operation);
-        if (forget == nullptr) {
+        const auto* log = std::get_if<coordinator::Log>(&effect);
+        if (log == nullptr || log->text.find(" leaves the books ") == log->text.npos) {
             continue;
         }
-        forgotten_.insert(forget->job_id);
-        const auto is_of_job = [&](const auto& entry) { return entry.first.job_id == forget->job_id; };
+        const proto::JobId id{log->subject.job};
+        forgotten_.insert(id);
+        const auto is_of_job = [&](const auto& entry) { return entry.first.job_id == id; };
         std::erase_if(told_, is_of_job);
         std::erase_if(accepted_, is_of_job);
     }
@@ -195,10 +195,12 @@ void Ledger::check_failure(const proto::ItemId& id, const coordinator::ItemOutco
             });
 }
 
-void Ledger::check(const coordinator::ForgetJob& forget) const
+void Ledger::check(const coordinator::ForgetJobs& forget) const
 {
-    require(disk_.is_over(forget.job_id), "I1",
-            [&] { return "job " + forget.job_id.value + " leaves the books, but is not over"; });
+    for (const auto& id : forget.jobs) {
+        require(disk_.find(id) == nullptr || disk_.is_over(id), "I1",
+                [&] { return "job " + id.value + " leaves the books, but is not over"; });
+    }
 }
 
 void Ledger::check_end() const

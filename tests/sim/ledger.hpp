@@ -40,7 +40,7 @@ private:
 
     void check(const coordinator::InsertJob& insert) const;
     void check(const coordinator::SettleItems& settle) const;
-    void check(const coordinator::ForgetJob& forget) const;
+    void check(const coordinator::ForgetJobs& forget) const;
     static void check(const auto&) {}
 
     void told(const proto::JobId& job, const proto::ItemReport& report);

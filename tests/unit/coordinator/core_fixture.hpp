@@ -223,8 +223,10 @@ public:
                 outcomes.insert(outcomes.end(), settled->outcomes.begin(), settled->outcomes.end());
             } else if (const auto* cancelled = std::get_if<MarkJobCancelled>(&operation)) {
                 find(cancelled->job_id)->is_cancelled = true;
-            } else if (const auto* forgotten = std::get_if<ForgetJob>(&operation)) {
-                jobs.erase(find(forgotten->job_id));
+            } else if (const auto* forgotten = std::get_if<ForgetJobs>(&operation)) {
+                for (const auto& id : forgotten->jobs) {
+                    jobs.erase(find(id));
+                }
             }
         }
         return jobs;
@@ -234,18 +236,13 @@ public:
     std::set<std::string> artifacts_on_disk() const
     {
         std::set<std::string> artifacts;
-        const auto erase = [&artifacts](const std::vector<std::string>& hashes) {
-            for (const auto& sha256 : hashes) {
-                artifacts.erase(sha256);
-            }
-        };
         for (const auto& operation : stored) {
             if (const auto* settled = std::get_if<SettleItems>(&operation); settled != nullptr && settled->content) {
                 artifacts.insert(settled->outcomes.front().sha256);
-            } else if (const auto* job = std::get_if<ForgetJob>(&operation)) {
-                erase(job->artifacts);
-            } else if (const auto* some = std::get_if<ForgetArtifacts>(&operation)) {
-                erase(some->artifacts);
+            } else if (const auto* forgotten = std::get_if<ForgetJobs>(&operation)) {
+                for (const auto& sha256 : forgotten->artifacts) {
+                    artifacts.erase(sha256);
+                }
             }
         }
         artifacts.insert(files.begin(), files.end());

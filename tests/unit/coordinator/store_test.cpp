@@ -199,7 +199,7 @@ TEST_CASE("a forgotten job leaves nothing behind")
     const TemporaryFolder folder;
     auto database = Database::open(folder.path / "d");
     REQUIRE(database->commit(std::vector<StoreOperation>{
-        sample_job("j"), SettleItems{{"j"}, {sample_outcome(0), sample_outcome(1)}, {}}, ForgetJob{{"j"}, {}}}));
+        sample_job("j"), SettleItems{{"j"}, {sample_outcome(0), sample_outcome(1)}, {}}, ForgetJobs{{{"j"}}, {}}}));
     REQUIRE(database->commit(std::vector<StoreOperation>{sample_job("j")}));
     REQUIRE(database->load()->jobs.at(0).outcomes.empty());
 }
@@ -363,9 +363,9 @@ TEST_CASE("equal small artifacts are kept once, until the last job that has them
                                                          settle_with("j1", 0, "same"), settle_with("j2", 0, "same")}));
     REQUIRE(query_number(path, "SELECT count(*) FROM artifacts") == 1);
 
-    REQUIRE(database->commit(std::vector<StoreOperation>{ForgetJob{{"j1"}, {}}}));
+    REQUIRE(database->commit(std::vector<StoreOperation>{ForgetJobs{{{"j1"}}, {}}}));
     REQUIRE(find_text(*reader, "same") == "same");
-    REQUIRE(database->commit(std::vector<StoreOperation>{ForgetJob{{"j2"}, {base::sha256_hex("same")}}}));
+    REQUIRE(database->commit(std::vector<StoreOperation>{ForgetJobs{{{"j2"}}, {base::sha256_hex("same")}}}));
     REQUIRE_FALSE(find_text(*reader, "same"));
 }
 
@@ -410,7 +410,7 @@ TEST_CASE("the file shrinks after jobs leave, and the write-ahead log is cut")
     auto database = Database::open(path);
     constexpr std::uint32_t artifacts = 5'000; // 80 MiB
     std::vector<StoreOperation> operations{sample_job("j")};
-    ForgetJob forget{{"j"}, {}};
+    ForgetJobs forget{{{"j"}}, {}};
     for (std::uint32_t i = 0; i < artifacts; ++i) {
         const auto settled = settle_with("j", i, small_content(i));
         forget.artifacts.push_back(settled.outcomes.front().sha256);

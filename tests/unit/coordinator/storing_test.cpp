@@ -154,10 +154,13 @@ TEST_CASE("nothing leaves the books before all that the disk held is known")
         return job;
     };
     const auto forgets = [](const Effects& effects) {
-        return std::ranges::count_if(effects, [](const auto& effect) {
+        std::size_t jobs = 0;
+        for (const auto& effect : effects) {
             const auto* persist = std::get_if<Persist>(&effect);
-            return persist != nullptr && std::holds_alternative<ForgetJob>(persist->operation);
-        });
+            const auto* forgotten = persist == nullptr ? nullptr : std::get_if<ForgetJobs>(&persist->operation);
+            jobs += forgotten == nullptr ? 0 : forgotten->jobs.size();
+        }
+        return jobs;
     };
     Limits limits;
     limits.finished_jobs = 0;
@@ -165,4 +168,29 @@ TEST_CASE("nothing leaves the books before all that the disk held is known")
 
     REQUIRE(forgets(core.step(Restored{{restored("j1")}, {}, false}, {})) == 0);
     REQUIRE(forgets(core.step(Restored{{restored("j2")}, {}, true}, {})) == 2);
+}
+
+TEST_CASE("a job whose removal the disk refused is removed once it can be, and its name is not free before that")
+{
+    Limits limits;
+    limits.finished_jobs = 1;
+    World world({}, limits);
+    world.join("a");
+    draw(world, "old");
+    world.submit("new", echo_job(1));
+    world.disk = World::Disk::silent;
+    world.finish("a", world.start_all("a").at(0));
+    world.disk = World::Disk::full;
+    world.answer_disk(); // "new" is over, so that "old" is to leave: this is what fails
+    REQUIRE(world.jobs_on_disk().size() == 2);
+
+    world.submit("old", echo_job(1));
+    REQUIRE(world.take<proto::RequestFailed>("client").at(0).error == proto::RequestError::overloaded);
+    world.disk = World::Disk::works;
+    world.wait(2'000);
+
+    REQUIRE(world.jobs_on_disk().size() == 1);
+    REQUIRE(world.artifacts_on_disk().contains(fake_sha256())); // both had the same picture
+    world.submit("old", echo_job(1));
+    REQUIRE(world.take<proto::RequestFailed>("client").empty());
 }
