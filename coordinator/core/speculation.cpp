@@ -122,7 +122,8 @@ bool Core::copy_to(const proto::ActorId& idle, const Attempt& slow, double remai
     Node* node = fleet_.find(idle.node_id);
     Actor* actor = fleet_.find(idle);
     Job& job = *jobs_.find(slow.item.job_id);
-    if (actor == nullptr || !actor->in_flight.empty() || !has_room(*node, *actor) || !node->serves(job.spec().model)) {
+    if (actor == nullptr || !actor->in_flight.empty() || !has_room(*node, *actor) || !node->serves(job.spec().model) ||
+        choose_job(*node, *actor) != nullptr) { // what waits goes first
         return false;
     }
     const auto there = estimate_ms(*actor, job);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tests/sim/answer_watch.hpp"
+#include "tests/sim/brake_watch.hpp"
 #include "tests/sim/environment.hpp"
 #include "tests/sim/lease_watch.hpp"
 #include "tests/sim/ledger.hpp"
@@ -14,14 +15,17 @@ class Checker {
 public:
     Checker(Environment& environment, const DurableState& disk)
         : ledger(disk, environment.scenario.options), environment_(environment), disk_(disk),
-          leases_(environment.scenario.options)
+          silence_(environment.scenario.options), leases_(environment.scenario.options),
+          brake_(environment.scenario.options)
     {
     }
 
     void coordinator_starts()
     {
         ledger.coordinator_starts();
+        silence_.coordinator_starts();
         leases_.coordinator_starts();
+        brake_.coordinator_starts();
         priorities_.coordinator_starts(disk_);
         answers_.coordinator_starts();
     }
@@ -31,7 +35,9 @@ public:
         if (const auto* packet = std::get_if<coordinator::PacketReceived>(&event)) {
             ledger.coordinator_hears(packet->message);
         }
-        leases_.before_step(event, deadline, environment_.now());
+        silence_.before_step(event, deadline, environment_.now());
+        leases_.before_step(event, silence_, environment_.now());
+        brake_.before_step(silence_, environment_.now());
         priorities_.before_step(event);
         answers_.before_step(event, environment_.now());
     }
@@ -39,7 +45,9 @@ public:
     void after_step(const coordinator::Event& event, const coordinator::Effects& effects)
     {
         ledger.coordinator_decides(effects);
-        leases_.after_step(event, effects);
+        silence_.after_step(event, effects, environment_.now());
+        leases_.after_step(event, silence_, effects);
+        brake_.after_step(silence_, effects, environment_.now());
         priorities_.after_step(effects);
         answers_.after_step(effects, environment_.now());
     }
@@ -49,7 +57,9 @@ public:
 private:
     Environment& environment_;
     const DurableState& disk_;
+    Silence silence_;
     LeaseWatch leases_;
+    BrakeWatch brake_;
     PriorityWatch priorities_;
     AnswerWatch answers_;
 };

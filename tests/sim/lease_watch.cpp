@@ -10,37 +10,19 @@ namespace sdfleet::sim {
 
 void LeaseWatch::coordinator_starts()
 {
-    node_of_peer_.clear();
-    heard_.clear();
+    is_braking_ = false;
     for (auto& [id, attempt] : attempts_) {
         attempt.is_confirmed = false;
     }
 }
 
-void LeaseWatch::before_step(const coordinator::Event& event, std::optional<coordinator::Milliseconds> deadline,
-                             Time now)
+/// Nobody is given up but by a tick, and nobody while the brake holds.
+void LeaseWatch::before_step(const coordinator::Event& event, const Silence& silence, Time now)
 {
-    if (std::holds_alternative<coordinator::Tick>(event) && deadline) {
-        tick(*deadline, now);
+    if (!std::holds_alternative<coordinator::Tick>(event) || is_braking_) {
+        return;
     }
-    if (const auto* packet = std::get_if<coordinator::PacketReceived>(&event)) {
-        if (const auto* hello = std::get_if<proto::AgentHello>(&packet->message)) {
-            node_of_peer_[packet->peer.bytes] = hello->node_id;
-        }
-        if (const auto node = node_of_peer_.find(packet->peer.bytes); node != node_of_peer_.end()) {
-            heard_[node->second] = now;
-        }
-    }
-}
-
-/// A late tick is forgiven to the nodes, as the coordinator does.
-void LeaseWatch::tick(coordinator::Milliseconds deadline, Time now)
-{
-    const Time lateness = now - deadline.count;
-    for (auto& [node, heard] : heard_) {
-        if (lateness > options_.heartbeat_interval.count) {
-            heard = std::min(now, heard + lateness);
-        }
+    for (const auto& [node, heard] : silence.heard()) {
         if (now - heard < options_.lease.count) {
             continue;
         }
@@ -50,7 +32,7 @@ void LeaseWatch::tick(coordinator::Milliseconds deadline, Time now)
     }
 }
 
-void LeaseWatch::after_step(const coordinator::Event& event, const coordinator::Effects& effects)
+void LeaseWatch::after_step(const coordinator::Event& event, Silence& silence, const coordinator::Effects& effects)
 {
     if (const auto* packet = std::get_if<coordinator::PacketReceived>(&event)) {
         if (const auto* hello = std::get_if<proto::AgentHello>(&packet->message)) {
@@ -58,9 +40,13 @@ void LeaseWatch::after_step(const coordinator::Event& event, const coordinator::
         }
     }
     for (const auto& effect : effects) {
-        if (const auto* send = std::get_if<coordinator::Send>(&effect)) {
+        if (const auto* alarm = std::get_if<coordinator::Alarm>(&effect)) {
+            is_braking_ = is_braking_ || alarm->text.find("their work is held for them") != alarm->text.npos;
+        } else if (const auto* log = std::get_if<coordinator::Log>(&effect)) {
+            is_braking_ = is_braking_ && log->text.find("may be given up for their silence again") == log->text.npos;
+        } else if (const auto* send = std::get_if<coordinator::Send>(&effect)) {
             if (const auto* assigned = std::get_if<proto::Assign>(&send->message)) {
-                assign(send->peer, *assigned);
+                assign(silence.node_of(send->peer.bytes), *assigned);
             }
         } else if (const auto* persist = std::get_if<coordinator::Persist>(&effect)) {
             if (const auto* settle = std::get_if<coordinator::SettleItems>(&persist->operation)) {
@@ -96,7 +82,7 @@ void LeaseWatch::adopt(const proto::AgentHello& hello, const coordinator::Effect
     }
 }
 
-void LeaseWatch::assign(const coordinator::Peer& peer, const proto::Assign& assign)
+void LeaseWatch::assign(const proto::NodeId& node, const proto::Assign& assign)
 {
     const proto::ItemId item{assign.job_id, assign.index};
     auto& attempts = of_item_[item];
@@ -105,7 +91,7 @@ void LeaseWatch::assign(const coordinator::Peer& peer, const proto::Assign& assi
         other.is_superseded = other.is_superseded || !other.is_confirmed;
     }
     attempts.insert(assign.attempt_id);
-    attempts_[assign.attempt_id] = {item, node_of_peer_[peer.bytes], true, false};
+    attempts_[assign.attempt_id] = {item, node, true, false};
 }
 
 void LeaseWatch::check(const coordinator::SettleItems& settle) const

@@ -4,11 +4,10 @@
 #include "coordinator/core/effects.hpp"
 #include "coordinator/core/options.hpp"
 #include "tests/sim/agenda.hpp"
+#include "tests/sim/silence.hpp"
 
 #include <map>
-#include <optional>
 #include <set>
-#include <string>
 #include <vector>
 
 namespace sdfleet::sim {
@@ -20,8 +19,8 @@ public:
     explicit LeaseWatch(const coordinator::Options& options) : options_(options) {}
 
     void coordinator_starts();
-    void before_step(const coordinator::Event& event, std::optional<coordinator::Milliseconds> deadline, Time now);
-    void after_step(const coordinator::Event& event, const coordinator::Effects& effects);
+    void before_step(const coordinator::Event& event, const Silence& silence, Time now);
+    void after_step(const coordinator::Event& event, Silence& silence, const coordinator::Effects& effects);
 
 private:
     struct Attempt {
@@ -31,14 +30,12 @@ private:
         bool is_superseded = false;
     };
 
-    void tick(coordinator::Milliseconds deadline, Time now);
     void adopt(const proto::AgentHello& hello, const coordinator::Effects& effects);
-    void assign(const coordinator::Peer& peer, const proto::Assign& assign);
+    void assign(const proto::NodeId& node, const proto::Assign& assign);
     void check(const coordinator::SettleItems& settle) const;
 
     coordinator::Options options_;
-    std::map<std::string, proto::NodeId> node_of_peer_;
-    std::map<proto::NodeId, Time> heard_;
+    bool is_braking_ = false;
     std::map<proto::AttemptId, Attempt> attempts_;
     std::map<proto::ItemId, std::set<proto::AttemptId>> of_item_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/priority_watch.hpp"
 
+#include "tests/sim/description.hpp"
 #include "tests/sim/violation.hpp"
 
 namespace sdfleet::sim {
@@ -85,8 +86,10 @@ void PriorityWatch::assign(const proto::Assign& assign)
         const bool is_passed_over =
             job.model == given->second.model && job.priority > given->second.priority && !job.waiting.empty();
         require(!is_passed_over, "I14", [&] {
-            return "an item of " + assign.job_id.value + " (priority " + std::to_string(given->second.priority) +
-                   ") was given out while " + std::to_string(job.waiting.size()) + " of " + id.value + " (priority " +
+            return describe(assign.attempt_id) + " of " + proto::to_string(proto::ItemId{assign.job_id, assign.index}) +
+                   " in slot " + std::to_string(assign.slot.value) + " (priority " +
+                   std::to_string(given->second.priority) + ") was given out while " +
+                   std::to_string(job.waiting.size()) + " of " + id.value + " (priority " +
                    std::to_string(job.priority) + ") wait";
         });
     }

@@ -42,6 +42,7 @@ void choose_times(Scenario& scenario, Random& random)
     scenario.options.progress_timeout = {20'000};
     scenario.options.unservable_timeout = {40'000};
     scenario.options.accept_timeout = {6'000};
+    scenario.options.brake_timeout = {random.between(2'000, 20'000)};
     scenario.agent_limits.actor_start_timeout = agent::Milliseconds(8'000);
     scenario.agent_limits.cancel_timeout = agent::Milliseconds(4'000);
 }
@@ -52,7 +53,7 @@ Scenario make_scenario(Random random)
 {
     Scenario scenario;
     choose_times(scenario, random);
-    const auto nodes = random.between(1, 4);
+    const auto nodes = random.chance(200) ? random.between(5, 7) : random.between(1, 4);
     for (std::int64_t i = 0; i < nodes; ++i) {
         NodePlan node{std::string("node-") + static_cast<char>('a' + i), 1 + random.below(3), {}, 1};
         for (const char* model : {"m", "n"}) {
