@@ -105,7 +105,8 @@ bool Core::adopt(Node& node, const proto::AttemptReport& report)
     const std::uint64_t newest = (identity_.epoch << epoch_shift) | last_attempt_;
     const bool is_free = item != nullptr && item->state == proto::ItemState::queued && item->settlement == 0 &&
                          job->is_committed && !job->is_cancel_requested && !job->is_cancelled;
-    if (!is_free || actor == node.actors.end() || report.attempt_id.value == 0 || report.attempt_id.value > newest ||
+    const bool is_served = actor != node.actors.end() && actor->second.state.phase != proto::ActorPhase::failed;
+    if (!is_free || !is_served || report.attempt_id.value == 0 || report.attempt_id.value > newest ||
         attempts_.contains(report.attempt_id) || report.attempt_id <= item->past().failed) {
         return false;
     }

@@ -34,6 +34,9 @@ public:
         return is_holding() != was_holding;
     }
 
+    /// Most nodes are silent, whether or not that is still put up with.
+    bool is_engaged() const { return since_.has_value(); }
+
     /// No node is given up for its silence.
     bool is_holding() const { return since_ && !is_spent_; }
 

@@ -82,7 +82,7 @@ void JobTable::refresh(Job& job)
         ready_.refresh_pin(job, rank);
     }
     refresh_queues(job);
-    if (job.is_over()) {
+    if (job.is_over() && !job.is_cancel_requested) { // a job that is needed for an answer must not leave
         finished_.insert(job.number());
     }
 }

@@ -191,7 +191,7 @@ void Core::join(const proto::AgentHello& hello, const PacketReceived& packet)
     reconcile(node, hello.attempts, is_same_start);
     timers_.set(NodeTimer{node.id}, now_ + options_.suspect_after());
     is_fleet_changed_ = true;
-    if (brake_.is_holding()) {
+    if (brake_.is_engaged()) {
         update_brake();
     }
     log(LogLevel::info,
@@ -308,7 +308,7 @@ void Core::lose(Node& node, const std::string& why, proto::FailureReason reason)
     node.state = proto::NodeState::lost;
     node.detail = why;
     ++counters_.nodes_lost;
-    if (brake_.is_holding()) {
+    if (brake_.is_engaged()) {
         update_brake();
     }
     timers_.cancel(NodeTimer{node.id});

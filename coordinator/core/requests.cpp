@@ -223,6 +223,7 @@ void Core::finish_cancel(const CancelUnderWay& cancel)
 {
     Job& job = *jobs_.find(cancel.job_id);
     job.is_cancelled = true;
+    job.is_cancel_requested = false;
     for (std::uint32_t index = 0; index < job.size(); ++index) {
         Item& item = job.edit(index);
         if (item.is_over() || item.settlement != 0) {

@@ -10,7 +10,7 @@ namespace sdfleet::sim {
 
 namespace {
 
-constexpr std::uint64_t crash_per_million_steps = 20;
+constexpr std::uint64_t crash_per_million_steps = 200;
 constexpr std::uint64_t corruption_per_million = 5'000;
 constexpr Time operator_patience = 20'000; ///< with an actor that failed for good
 

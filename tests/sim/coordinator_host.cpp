@@ -10,7 +10,7 @@ namespace sdfleet::sim {
 
 namespace {
 
-constexpr std::uint64_t crash_per_million_steps = 60;
+constexpr std::uint64_t crash_per_million_steps = 400;
 constexpr std::uint64_t steps_between_self_checks = 16;
 constexpr int most_ticks_at_once = 20;
 

@@ -245,6 +245,26 @@ TEST_CASE("an attempt without progress is taken away")
     REQUIRE(world.take<proto::Assign>("b").size() == 1);
 }
 
+TEST_CASE("one death is counted once, also when an agent that says hello again still lists the try")
+{
+    Options options;
+    options.deaths_per_item = 2;
+    World world(options);
+    world.join("a");
+    world.join("b");
+    world.submit("j", echo_job(1));
+    const auto assign = world.start_all("a").at(0);
+    auto hello = world.hello_of("a");
+    hello.actors.front().phase = proto::ActorPhase::failed;
+    hello.attempts = {{assign.attempt_id, {"j"}, {0}, {0}}};
+    world.say("a", proto::ActorUpdate{hello.actors.front()});
+    world.say("a", hello);
+
+    world.fail("a", assign, proto::FailureReason::actor_died);
+
+    REQUIRE(world.item("j", 0).state != proto::ItemState::failed);
+}
+
 TEST_CASE("an agent is told again and again to stop what the coordinator does not know")
 {
     World world;

@@ -136,6 +136,25 @@ TEST_CASE("an item whose result is on its way to the disk keeps it when its job 
     REQUIRE(world.summary("j").state == proto::JobState::cancelled);
 }
 
+TEST_CASE("a job that ends while its cancellation is on the way to the disk stays until that is answered")
+{
+    Limits limits;
+    limits.finished_jobs = 0;
+    World world({}, limits);
+    world.join("a");
+    world.submit("j", echo_job(1));
+    const auto assign = world.start_all("a").at(0);
+    world.disk = World::Disk::silent;
+    world.finish("a", assign);
+    world.say("client", proto::CancelJob{{"j"}});
+    world.disk = World::Disk::works;
+
+    world.answer_disk(); // the item is done, and then the job is cancelled
+
+    REQUIRE(world.take_one<proto::JobCancelled>("client").job.done == 1);
+    REQUIRE(world.jobs_on_disk().empty());
+}
+
 TEST_CASE("a result that proves damaged after its job was cancelled is not drawn again")
 {
     World world;

@@ -169,6 +169,26 @@ TEST_CASE("mass silence is put up with for a while only")
     REQUIRE(status_of(world).nodes_lost == 3);
 }
 
+TEST_CASE("patience that ended is there again once most nodes were heard")
+{
+    Options options;
+    options.brake_timeout = {10'000};
+    World world(options);
+    for (const std::string node : {"a", "b", "c", "d", "e"}) {
+        world.join(node);
+    }
+    world.wait_with_heartbeats(18'000, {"a"});
+    REQUIRE(status_of(world).nodes_lost == 4);
+    for (const std::string node : {"b", "c", "d", "e"}) {
+        world.say(node, world.hello_of(node));
+    }
+
+    world.wait_with_heartbeats(8'000, {"a"});
+
+    REQUIRE(status_of(world).is_braking);
+    REQUIRE(status_of(world).nodes_lost == 0);
+}
+
 TEST_CASE("one silent node of many, or one of three, is given up as usual")
 {
     const int count = GENERATE(1, 2, 3, 8);
