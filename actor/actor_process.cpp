@@ -22,6 +22,14 @@ constexpr std::chrono::milliseconds compute_patience{3'000};
 /// An item that is done sooner is not worth a word about its start.
 constexpr std::chrono::milliseconds announced_after{20};
 
+std::optional<proto::AttemptId> attempt_of(const proto::Packet& result)
+{
+    const auto* done = std::get_if<proto::ItemDone>(&result.message);
+    const auto* failed = std::get_if<proto::ItemFailed>(&result.message);
+    return done != nullptr ? std::optional(done->attempt_id)
+                           : (failed != nullptr ? std::optional(failed->attempt_id) : std::nullopt);
+}
+
 } // namespace
 
 ActorProcess::ActorProcess(ActorSettings settings, const KindRegistry& registry)
@@ -150,6 +158,7 @@ void ActorProcess::look_soon()
 
 void ActorProcess::on_finished(proto::Packet packet)
 {
+    last_result_ = packet;
     results_.push_back(std::move(packet));
     flush_results();
     if (compute_->under_way()) {
@@ -200,7 +209,10 @@ void ActorProcess::said(const proto::HeartbeatAck&)
 
 void ActorProcess::said(const proto::Assign& assign)
 {
-    if (!compute_->offer(assign)) {
+    if (last_result_ && attempt_of(*last_result_) == assign.attempt_id) {
+        results_.push_back(*last_result_); // the agent asks again, so the first copy was lost with its connection
+        flush_results();
+    } else if (!compute_->offer(assign)) {
         send(proto::ItemFailed{assign.attempt_id, assign.job_id, assign.index, proto::FailureReason::overloaded,
                                "this actor has enough work"});
     } else {

@@ -69,7 +69,8 @@ private:
     std::chrono::milliseconds lease_;
     Clock::time_point heard_at_; ///< the agent's last acknowledgement
     std::uint64_t sequence_ = 0;
-    std::deque<proto::Packet> results_; ///< not taken by the socket yet; at most as many as items under way
+    std::optional<proto::Packet> last_result_; ///< said again when the agent assigns its attempt again
+    std::deque<proto::Packet> results_;        ///< not taken by the socket yet; at most as many as items under way
     base::Result<void> result_;
     std::optional<ComputeThread> compute_; ///< last: it posts to io_
 };

@@ -41,6 +41,10 @@ bool ComputeThread::offer(proto::Assign assign)
 {
     {
         const std::scoped_lock lock(mutex_);
+        const auto is_it = [&](const proto::Assign& other) { return other.attempt_id == assign.attempt_id; };
+        if ((current_ && current_->attempt_id == assign.attempt_id) || std::ranges::any_of(waiting_, is_it)) {
+            return true; // said again after a reconnect
+        }
         if (is_stopping_ || waiting_.size() >= max_waiting) {
             return false;
         }

@@ -33,7 +33,7 @@ public:
     /// Asks the item under way to stop, and waits for it.
     ~ComputeThread();
 
-    /// False when too much waits already.
+    /// False when too much waits already. What is here already stays as it is.
     bool offer(proto::Assign assign);
 
     /// The item under way, or the one that is next.

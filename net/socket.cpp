@@ -121,6 +121,10 @@ DealerSocket::~DealerSocket()
 EndpointResult DealerSocket::connect(const std::string& endpoint)
 {
     try {
+        if (endpoint.starts_with("ipc://")) {
+            // The kernel tells when the other process ends. One that only stands still must find its messages when it goes on.
+            impl_->loop->socket().set(zmq::sockopt::heartbeat_ivl, 0);
+        }
         impl_->loop->socket().connect(endpoint);
         return endpoint;
     } catch (const zmq::error_t& error) {

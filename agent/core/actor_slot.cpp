@@ -333,6 +333,11 @@ void ActorSlot::on(const proto::ActorHello& hello, const proto::Packet&, Millise
         phase_ = Ready{now + limits_.actor_silence_timeout};
         out.log(LogLevel::info, name() + " is ready, process " + std::to_string(pid_), subject());
         announce(out);
+    } else if (!in_hand_.empty()) { // it connected again: what was said to the old connection may be lost
+        give_front_to_actor(out);
+        if (in_hand_.front().cancel_deadline) {
+            out.to_actor(launch_, proto::CancelAttempt{in_hand_.front().assign.attempt_id});
+        }
     }
 }
 

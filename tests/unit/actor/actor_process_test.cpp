@@ -68,6 +68,28 @@ TEST_CASE("a running item and a waiting one can be cancelled, and the actor goes
     REQUIRE(actor.get());
 }
 
+TEST_CASE("what is assigned twice is done once, and its result is said again")
+{
+    FakeAgent agent;
+    const auto registry = echo_alone();
+    auto actor = start_actor(agent, registry);
+    agent.welcome();
+    agent.assign_echo(11, "a red circle", 20);
+    agent.assign_echo(11, "a red circle", 20);
+    agent.assign_echo(12, "a blue circle");
+    const auto first = agent.next<proto::ItemDone>().first;
+    REQUIRE(agent.next<proto::ItemDone>().first.attempt_id.value == 12);
+
+    agent.assign_echo(12, "a blue circle");
+
+    REQUIRE(first.attempt_id.value == 11);
+    const auto [again, packet] = agent.next<proto::ItemDone>();
+    REQUIRE(again.attempt_id.value == 12);
+    REQUIRE(packet.blobs.size() == 1);
+    agent.tell(proto::Goodbye{"enough"});
+    REQUIRE(actor.get());
+}
+
 TEST_CASE("more items than an actor can have waiting come back")
 {
     FakeAgent agent;

@@ -68,6 +68,24 @@ TEST_CASE("a dead actor's running attempt fails with the cause, the staged one g
     REQUIRE(story.told<proto::Assign>(second).size() == 1);
 }
 
+TEST_CASE("an actor that connects again is told again what it has to do")
+{
+    Story story;
+    story.join();
+    const auto actor = story.actor_joins();
+    story.assign(11);
+    story.assign(12);
+    story.coordinator_says(proto::CancelAttempt{{11}});
+    story.forget();
+
+    story.actor_says(actor, proto::ActorHello{1, 1, "actor", {0}, 1001});
+
+    REQUIRE(story.told<proto::Welcome>(actor).size() == 1);
+    REQUIRE(story.told<proto::Assign>(actor).size() == 1);
+    REQUIRE(story.told<proto::Assign>(actor)[0].attempt_id.value == 11);
+    REQUIRE(story.told<proto::CancelAttempt>(actor).size() == 1);
+}
+
 TEST_CASE("the words of a dead actor are not heard")
 {
     Story story;
