@@ -94,7 +94,7 @@ void ActorSlot::spawn(Milliseconds now, Outbox& out)
 void ActorSlot::assign(const proto::Assign& assign, Outbox& out)
 {
     if (has(assign.attempt_id)) { // the coordinator did not hear our answer
-        out.control.emplace_back(proto::Accepted{assign.attempt_id});
+        out.accepted.push_back(assign.attempt_id);
         return;
     }
     if (!is<Ready>() || count_unfenced() >= limits_.attempts_per_slot) {
@@ -103,7 +103,7 @@ void ActorSlot::assign(const proto::Assign& assign, Outbox& out)
         return;
     }
     in_hand_.push_back({assign, false, std::nullopt, {}});
-    out.control.emplace_back(proto::Accepted{assign.attempt_id});
+    out.accepted.push_back(assign.attempt_id);
     if (in_hand_.size() == 1) {
         give_front_to_actor(out);
     }

@@ -30,7 +30,7 @@ public:
 
     void start(Milliseconds now, Outbox& out);
 
-    /// Answered with Accepted, or with ItemFailed(overloaded) when this actor cannot take it.
+    /// Answered with Accepted after a moment, or with ItemFailed(overloaded) when this actor cannot take it.
     void assign(const proto::Assign& assign, Outbox& out);
 
     /// Of an attempt in hand: a staged one fails at once, a running one when the actor says so.

@@ -45,6 +45,7 @@ std::optional<Milliseconds> AgentCore::next_deadline() const
         return stopping_->is_over ? std::nullopt : std::optional(std::min(stopping_->kill_at, stopping_->give_up_at));
     }
     auto deadline = earlier(link_.next_deadline(), slots_due_at_ ? slots_due_at_ : slots_deadline());
+    deadline = earlier(deadline, tell_accepted_at_);
     if (link_.is_bulk_open()) {
         deadline = earlier(deadline, results_.ack_deadline());
     }
@@ -153,6 +154,9 @@ void AgentCore::said(const proto::Assign& assign, const FromCoordinator&, Millis
             failed(assign, proto::FailureReason::overloaded, "too many results of this node wait for the coordinator"));
     } else {
         touch(assign.slot).assign(assign, out_);
+        for (const auto id : std::exchange(out_.accepted, {})) {
+            accepted_.emplace_back(assign.slot, id);
+        }
     }
 }
 
@@ -256,6 +260,7 @@ void AgentCore::talk_to_coordinator(Milliseconds now)
     if (due.bulk_hello) {
         send(proto::Channel::bulk, hello(proto::Channel::bulk));
     }
+    tell_accepted(now);
     for (auto& message : std::exchange(out_.control, {})) {
         if (link_.is_member()) {
             send(proto::Channel::control, std::move(message));
@@ -276,6 +281,23 @@ void AgentCore::talk_to_coordinator(Milliseconds now)
             heartbeat.actors.push_back(slot.state());
         }
         send(proto::Channel::control, std::move(heartbeat));
+    }
+}
+
+/// After a moment, and only of what is still in hand: short items are done by then, and their results say enough.
+void AgentCore::tell_accepted(Milliseconds now)
+{
+    if (!accepted_.empty() && !tell_accepted_at_) {
+        tell_accepted_at_ = now + settings_.limits.acceptance_delay;
+    }
+    if (!tell_accepted_at_ || now < *tell_accepted_at_) {
+        return;
+    }
+    tell_accepted_at_.reset();
+    for (const auto& [slot, id] : std::exchange(accepted_, {})) {
+        if (slots_[slot.value].has(id)) {
+            out_.control.emplace_back(proto::Accepted{id});
+        }
     }
 }
 

@@ -59,6 +59,7 @@ private:
     std::optional<Milliseconds> slots_deadline() const;
     ActorSlot& touch(proto::Slot slot);
     void talk_to_coordinator(Milliseconds now);
+    void tell_accepted(Milliseconds now);
     void advance_stop(Milliseconds now);
     void begin_stop(Exit exit, const std::string& goodbye, Milliseconds now);
     void fence(Milliseconds now);
@@ -77,6 +78,8 @@ private:
     /// event costs the same however many actors there are.
     std::optional<Milliseconds> slots_due_at_;
     std::optional<proto::Slot> touched_;
+    std::vector<std::pair<proto::Slot, proto::AttemptId>> accepted_; ///< not told yet
+    std::optional<Milliseconds> tell_accepted_at_;
     bool is_started_ = false;
     std::uint64_t epoch_ = 0;          ///< of the coordinator that welcomed us last; 0 = none did yet
     Milliseconds log_silence_at_{};    ///< when to say (again) that the coordinator does not answer

@@ -13,9 +13,10 @@ namespace sdfleet::agent {
 /// What the parts of the core want done in one step; the core turns it into effects at the step's end.
 struct Outbox {
     Effects effects;
-    std::vector<proto::Message> control;   ///< to the coordinator, lost when it is not there
-    std::vector<FinishedAttempt> finished; ///< to the coordinator, until it acknowledges them
-    std::optional<Exit> stop;              ///< the whole agent is of no use any more
+    std::vector<proto::Message> control;    ///< to the coordinator, lost when it is not there
+    std::vector<proto::AttemptId> accepted; ///< by the slot that was touched
+    std::vector<FinishedAttempt> finished;  ///< to the coordinator, until it acknowledges them
+    std::optional<Exit> stop;               ///< the whole agent is of no use any more
 
     void log(LogLevel level, std::string text, base::LogSubject subject = {})
     {

@@ -24,6 +24,8 @@ struct Limits {
     std::size_t results_kept = 1024; ///< not acknowledged; beyond it, or the bytes below, no work is accepted
     std::size_t result_bytes_kept = 256u << 20;
 
+    Milliseconds acceptance_delay{10}; ///< what is done sooner is not worth a word about its acceptance
+
     Milliseconds progress_interval{100}; ///< of an attempt's StepProgress to the coordinator
 
     Milliseconds actor_start_timeout{120'000}; ///< spawn to ActorHello; loading a large model takes a while

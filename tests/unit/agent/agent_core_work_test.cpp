@@ -28,8 +28,9 @@ TEST_CASE("an attempt goes to the actor, is accepted, started, and its result re
     Work work;
 
     work.assign(11);
-    REQUIRE(work.sent<proto::Accepted>(Channel::control).size() == 1);
     REQUIRE(work.told<proto::Assign>(work.actor).size() == 1);
+    work.pass(10ms);
+    REQUIRE(work.sent<proto::Accepted>(Channel::control).size() == 1);
 
     work.actor_says(work.actor, proto::Started{{11}});
     REQUIRE(work.sent<proto::Started>(Channel::control).size() == 1);
@@ -49,6 +50,7 @@ TEST_CASE("two attempts a slot: the second is staged, the third goes back")
     work.assign(11);
     work.assign(12);
     work.assign(13);
+    work.pass(10ms);
 
     REQUIRE(work.sent<proto::Accepted>().size() == 2);
     REQUIRE(work.told<proto::Assign>(work.actor).size() == 1);
@@ -62,12 +64,26 @@ TEST_CASE("two attempts a slot: the second is staged, the third goes back")
     REQUIRE(work.told<proto::Assign>(work.actor)[1].attempt_id.value == 12);
 }
 
+TEST_CASE("what is done within a moment is not worth a word about its acceptance")
+{
+    Work work;
+
+    work.assign(11);
+    work.pass(5ms);
+    work.actor_finishes(work.actor, 11);
+    work.pass(100ms);
+
+    REQUIRE(work.sent<proto::Accepted>().empty());
+    REQUIRE(work.sent<proto::ItemDone>(Channel::bulk).size() == 1);
+}
+
 TEST_CASE("an attempt assigned twice is accepted twice and done once")
 {
     Work work;
 
     work.assign(11);
     work.assign(11);
+    work.pass(10ms);
 
     REQUIRE(work.sent<proto::Accepted>().size() == 2);
     REQUIRE(work.told<proto::Assign>(work.actor).size() == 1);

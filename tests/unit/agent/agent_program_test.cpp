@@ -48,7 +48,7 @@ TEST_CASE("an agent joins, starts its actors, and brings work back")
     REQUIRE(coordinator.last_hello->devices.at(0).name == "cpu");
     REQUIRE(coordinator.last_hello->devices.at(0).memory_bytes > 0);
 
-    coordinator.assign_echo(11, 20);
+    coordinator.assign_echo(11, 600); // its first step comes after the word of its acceptance
 
     REQUIRE(coordinator.next<proto::Accepted>().attempt_id.value == 11);
     REQUIRE(coordinator.next<proto::Started>().attempt_id.value == 11);
