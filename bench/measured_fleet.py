@@ -7,6 +7,7 @@ import pathlib
 import re
 import socket
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -40,7 +41,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def make_fleet(*coordinator_options):
+def make_fleet(*coordinator_options, data_in_memory=False):
     """The end-to-end tests' fleet, but on TCP, as between machines."""
     from fleet import Fleet
 
@@ -49,7 +50,15 @@ def make_fleet(*coordinator_options):
             if not self.url.startswith("tcp:"):
                 self.url = f"tcp://127.0.0.1:{free_port()}"
                 self.environment["SDFLEET_COORDINATOR"] = self.url
+                if data_in_memory:
+                    self.memory = tempfile.TemporaryDirectory(prefix="sdf-", dir="/dev/shm")
+                    (self.path / "data").symlink_to(self.memory.name)
             return super().start_coordinator()
+
+        def remove(self):
+            super().remove()
+            if data_in_memory:
+                self.memory.cleanup()
 
         def bench(self, measure: str, items: int = 0) -> dict:
             answer = self.sdctl("bench", "--measure", measure, "--json", *(["--items", items] if items else []))

@@ -25,8 +25,14 @@ void release_owner(void* /*data*/, void* hint)
     }
 }
 
+/// Up to this size a copy costs less than to have ZeroMQ's thread give the bytes back, and a thousand of them are no burden.
+constexpr std::size_t lent_from_bytes = 1024;
+
 zmq::message_t frame_of(const proto::Blob& blob, const BlobBudget::Counter& waiting)
 {
+    if (blob.bytes.size() < lent_from_bytes) {
+        return {blob.bytes.data(), blob.bytes.size()};
+    }
     auto* lent = new Lent{blob.owner, blob.bytes.size(), waiting};
     if (waiting) {
         *waiting += blob.bytes.size();
