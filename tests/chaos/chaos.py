@@ -63,6 +63,7 @@ def table(outcomes, is_markdown):
     for outcome in outcomes:
         names = [name for name, _, _ in outcome.plan.faults]
         injected.update(names)
+        injected.subtract(outcome.missed)
         rounds.update(set(names))
         for name in set(names) if outcome.violations else ():
             violated[name].append(str(outcome.plan.seed))

@@ -15,7 +15,7 @@ from keeper import Keeper
 UNREACHABLE = 3  # exit code of sdctl
 LEASE_MS = 2500
 HEARTBEAT_MS = 250
-SMALL_DISK = "48m"  # holds all that a round writes, with the results for slow clients
+SMALL_DISK = "96m"  # holds all that a round writes, with the results for slow clients
 PICTURE_MODEL = MODELS / "tiny-shapes"
 IDLE_AGENTS = BIN.parent / "bench" / "idle_agents"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from books import faults_of_books, note_every_outcome, temporary_files
 from chaos_fleet import ChaosFleet, Setup
-from faults import FAULTS
+from faults import FAULTS, NOT_REACHED
 from fleet import PATIENCE_S
 from jobs import Job
 
@@ -32,6 +32,7 @@ class Outcome:
     plan: Plan
     violations: list = field(default_factory=list)
     remarks: list = field(default_factory=list)
+    missed: list = field(default_factory=list)  # faults that did not come about
     seconds: float = 0.0
     folder: object = None  # kept when there are violations
 
@@ -79,6 +80,7 @@ class Round:
         remark = self.guarded(name, FAULTS[name].inject, fleet, random.Random(seed))
         if remark:
             self.outcome.remarks.append(remark)
+            self.outcome.missed += [name] if remark.endswith(NOT_REACHED) else []
 
     def submit(self, fleet, job):
         time.sleep(max(0.0, self.start + job.submit_at_s - time.monotonic()))

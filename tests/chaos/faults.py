@@ -21,6 +21,8 @@ EXIT_POINTS = ["store.write", "store.commit", "store.committed", "artifact.save"
                "file.create", "file.write", "file.sync", "file.rename", "file.sync_folder"]  # fmt: skip
 FAIL_POINTS = [point for point in EXIT_POINTS if point not in ("store.committed", "artifact.saved")]
 
+NOT_REACHED = "not reached"  # ends the remark of a fault that waited for its moment in vain
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -105,7 +107,7 @@ def told_by_log(variable, sign):
         try:
             wait_for(lambda: sign in fleet.log("coordinator"), sign, patience_s)
         except AssertionError:
-            return f"{rule} not reached"
+            return f"{rule} {NOT_REACHED}"
         return rule
 
     return inject

@@ -29,7 +29,9 @@ class Job:
         words = ["a red circle", "a blue square", "a green star", "a yellow heart"] if is_pictures else ["item"]
         prompts = [f"{rng.choice(words)} {index} of job {number} {rng.getrandbits(32):08x}" for index in range(count)]
         delay_ms = rng.randint(min(30, max(1, 1000 // count)), 30)  # a second of work or more, or faults come too late
-        return Job(f"job-{number}", prompts, delay_ms, rng.randint(100, 6000), rng.uniform(0, 0.6), is_pictures)
+        is_large = number == 0 or rng.random() < 0.3  # then each result is a file; small ones lie in the database
+        size_bytes = rng.randint(33_000, 40_000) if is_large else rng.randint(100, 6000)
+        return Job(f"job-{number}", prompts, delay_ms, size_bytes, rng.uniform(0, 0.6), is_pictures)
 
     def arguments(self, fleet):
         file = fleet.write(f"{self.job_id}.txt", "\n".join(self.prompts) + "\n")
