@@ -2,6 +2,7 @@
 """As much of ZMTP 3.1 and msgpack as a client needs that misbehaves below the level of a library."""
 
 import socket
+import time
 import struct
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
@@ -36,11 +37,21 @@ CLIENT_HELLO, FETCH_ARTIFACT = 2, 54
 
 class RawClient:
     def __init__(self, port, receive_buffer_bytes=None):
-        self.socket = socket.socket()
-        self.socket.settimeout(TIMEOUT_S)
-        if receive_buffer_bytes:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        self.socket.connect(("127.0.0.1", port))
+        """Waits for a coordinator that another fault has ended and that is on its way back."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            self.socket = socket.socket()
+            self.socket.settimeout(TIMEOUT_S)
+            if receive_buffer_bytes:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+            try:
+                self.socket.connect(("127.0.0.1", port))
+                return
+            except ConnectionRefusedError:
+                self.socket.close()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def __enter__(self):
         return self
