@@ -2,8 +2,8 @@
 """As much of ZMTP 3.1 and msgpack as a client needs that misbehaves below the level of a library."""
 
 import socket
-import time
 import struct
+import time
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
 MORE, LONG, COMMAND = 1, 2, 4
