@@ -204,7 +204,7 @@ def measure_idle_share(options: argparse.Namespace) -> dict:
 def measure_soak(options: argparse.Namespace) -> dict | None:
     if not options.soak:
         return None
-    fleet = measured.make_fleet()
+    fleet = measured.make_fleet("--keep-items", 100_000)
     try:
         (agent,) = fleet.started_agents("node-a", actors=8)
         pids = {"coordinator": fleet.daemons["coordinator"].pid, "agent": agent.pid}

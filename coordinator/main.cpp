@@ -67,6 +67,10 @@ int main(int argc, char** argv)
     app.add_option("--keep-jobs", settings.limits.finished_jobs, "Finished jobs to keep; the oldest go first")
         ->check(CLI::Range(0, 100'000))
         ->capture_default_str();
+    app.add_option("--keep-items", settings.limits.finished_items,
+                   "Items of finished jobs to keep; beyond it the oldest jobs go, but not the newest")
+        ->check(CLI::Range(0, 2'000'000))
+        ->capture_default_str();
     app.add_option("--keep-bytes", settings.limits.artifact_bytes,
                    "Results to keep, such as 50GiB; beyond it the oldest finished jobs go. Default: all")
         ->transform(CLI::AsSizeValue(false));

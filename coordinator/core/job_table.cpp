@@ -25,7 +25,7 @@ void JobTable::remove(const proto::JobId& id)
     }
     ready_.remove(job);
     item_count_ -= job.size();
-    finished_.erase(job.number());
+    finished_items_ -= finished_.erase(job.number()) > 0 ? job.size() : 0;
     by_number_.erase(job.number());
     jobs_.erase(found);
 }
@@ -83,7 +83,7 @@ void JobTable::refresh(Job& job)
     }
     refresh_queues(job);
     if (job.is_over() && !job.is_cancel_requested) { // a job that is needed for an answer must not leave
-        finished_.insert(job.number());
+        finished_items_ += finished_.insert(job.number()).second ? job.size() : 0;
     }
 }
 

@@ -57,6 +57,7 @@ public:
     const std::map<std::string, std::set<std::uint64_t>>& waiting() const { return waiting_; }
 
     std::size_t finished_count() const { return finished_.size(); }
+    std::size_t finished_items() const { return finished_items_; }
 
     void add_artifact(const std::string& sha256, std::uint64_t bytes);
     std::uint64_t artifact_bytes() const { return artifact_bytes_; } ///< of all, each counted once
@@ -82,6 +83,7 @@ private:
     std::map<std::string, Artifact> artifacts_;
     std::uint64_t artifact_bytes_ = 0;
     std::size_t item_count_ = 0;
+    std::size_t finished_items_ = 0; ///< of the jobs in finished_
     std::uint64_t next_number_ = 1;
 };
 

@@ -48,6 +48,7 @@ struct Limits {
     std::size_t peers = 16'384;
     std::size_t jobs = 200'000;
     std::size_t finished_jobs = 10'000;        ///< of these; the oldest leave the books
+    std::size_t finished_items = 2'000'000;    ///< of the finished jobs together; the newest one stays whatever it has
     std::uint64_t artifact_bytes = UINT64_MAX; ///< beyond this the oldest finished jobs leave the books too
     std::size_t forgets_per_step = 16;
     std::size_t items = 2'000'000; ///< of all jobs together

@@ -14,9 +14,10 @@ void Core::forget_surplus()
     }
     for (std::size_t i = 0; i < limits_.forgets_per_step; ++i) {
         Job* oldest = jobs_.oldest_finished();
+        const bool has_many_items = jobs_.finished_items() > limits_.finished_items && jobs_.finished_count() > 1;
         const bool is_surplus =
-            oldest != nullptr && (jobs_.finished_count() > limits_.finished_jobs || jobs_.all().size() > limits_.jobs ||
-                                  jobs_.artifact_bytes() > limits_.artifact_bytes);
+            oldest != nullptr && (jobs_.finished_count() > limits_.finished_jobs || has_many_items ||
+                                  jobs_.all().size() > limits_.jobs || jobs_.artifact_bytes() > limits_.artifact_bytes);
         if (!is_surplus || leaving_.size() >= limits_.pending_requests) {
             return;
         }

@@ -228,6 +228,30 @@ TEST_CASE("the oldest finished jobs leave the books, their results with them")
     REQUIRE(world.summary("j3").state == proto::JobState::done);
 }
 
+TEST_CASE("finished jobs leave when they have too many items together; the newest one stays whatever it has")
+{
+    Limits limits;
+    limits.finished_items = 3;
+    World world({}, limits);
+    world.join("a");
+    const auto draw = [&world](const std::string& id, std::uint32_t items) {
+        world.submit(id, echo_job(items));
+        for (auto assigns = world.start_all("a"); !assigns.empty(); assigns = world.start_all("a")) {
+            for (const auto& assign : assigns) {
+                world.finish("a", assign);
+            }
+        }
+    };
+
+    draw("two", 2);
+    draw("one", 1);
+    REQUIRE(status_of(world).jobs_kept == 2);
+    draw("four", 4);
+
+    REQUIRE(status_of(world).jobs_kept == 1);
+    REQUIRE(world.summary("four").done == 4);
+}
+
 TEST_CASE("a job that is not over is never forgotten, however many bytes are kept")
 {
     Limits limits;
