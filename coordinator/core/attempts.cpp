@@ -397,6 +397,8 @@ void Core::on(const proto::ItemDone& message, Node& node, const From& from)
     end_attempt(*attempt);
     if (from.packet.blobs.size() != 1 || !is_sha256(message.sha256)) {
         ++counters_.corrupt_results;
+        auto& failed = jobs_.find(item_id).second->edit_past().failed;
+        failed = std::max(failed, ended.id); // not to be adopted again
         send(reply_to.peer, proto::ResultAck{ended.id, proto::Verdict::corrupt}, reply_to.correlation);
         return_item(item_id, ended.actor, Failure{proto::FailureReason::internal, "the result came without its bytes"},
                     ended.id, std::nullopt);

@@ -2,6 +2,7 @@
 // The core's part that brings outcomes to the disk, and tells of them only then.
 #include "coordinator/core/core.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace sdfleet::coordinator {
@@ -140,7 +141,9 @@ void Core::reject_corrupt(std::uint64_t settlement_id, const std::string& reason
     if (jobs_.drop_artifact(outcome.sha256)) { // its last true owner may have left meanwhile
         to_forget_.artifacts.push_back(outcome.sha256);
     }
-    jobs_.find(settlement.job_id)->edit(outcome.index.value).settlement = 0;
+    Item& item = jobs_.find(settlement.job_id)->edit(outcome.index.value);
+    item.settlement = 0;
+    item.edit_past().failed = std::max(item.past().failed, outcome.attempt); // not to be adopted again
     if (settlement.reply_to) {
         send(settlement.reply_to->peer, proto::ResultAck{outcome.attempt, proto::Verdict::corrupt},
              settlement.reply_to->correlation);

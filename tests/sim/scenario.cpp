@@ -38,7 +38,7 @@ proto::JobSpec make_spec(Random& random, const std::string& model)
 void choose_times(Scenario& scenario, Random& random)
 {
     scenario.faults_end = random.between(15'000, 45'000);
-    scenario.drained_by = scenario.faults_end + 400'000;
+    scenario.drained_by = scenario.faults_end + 900'000;
     scenario.options.progress_timeout = {20'000};
     scenario.options.unservable_timeout = {40'000};
     scenario.options.accept_timeout = {6'000};
