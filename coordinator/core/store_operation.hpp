@@ -51,8 +51,7 @@ struct MarkJobCancelled {
 /// Old jobs leave the books, and with them the artifacts that only they had.
 struct ForgetJobs {
     std::vector<proto::JobId> jobs;
-    std::vector<std::string>
-        artifacts; ///< hashes that nothing refers to any more: the small ones go in the same commit
+    std::vector<std::string> artifacts; ///< hashes without an owner; the small ones go in the same commit
 };
 
 /// What an operator decided about a node; replaces what was decided before.
