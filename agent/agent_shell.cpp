@@ -20,21 +20,6 @@ constexpr net::SocketLimits result_limits{.send_high_water_mark = 1000, .receive
 /// What the last messages get to leave the process.
 constexpr std::chrono::milliseconds farewell{50};
 
-spdlog::level::level_enum to_spdlog(LogLevel level)
-{
-    switch (level) {
-    case LogLevel::debug:
-        return spdlog::level::debug;
-    case LogLevel::info:
-        return spdlog::level::info;
-    case LogLevel::warning:
-        return spdlog::level::warn;
-    case LogLevel::error:
-        return spdlog::level::err;
-    }
-    return spdlog::level::info;
-}
-
 } // namespace
 
 AgentShell::AgentShell(Settings settings, const std::optional<net::CurveClient>& key, ActorLauncher launcher)
@@ -199,7 +184,7 @@ void AgentShell::carry_out(const SendToActor& send)
 
 void AgentShell::carry_out(const Log& log)
 {
-    base::log_about(to_spdlog(log.level), log.text, log.subject);
+    base::log_about(log.level, log.text, log.subject);
 }
 
 void AgentShell::carry_out(const Exit& exit)

@@ -40,6 +40,21 @@ LogSubject with_process(LogSubject subject)
     return subject;
 }
 
+spdlog::level::level_enum to_spdlog(LogLevel level)
+{
+    switch (level) {
+    case LogLevel::debug:
+        return spdlog::level::debug;
+    case LogLevel::info:
+        return spdlog::level::info;
+    case LogLevel::warning:
+        return spdlog::level::warn;
+    case LogLevel::error:
+        return spdlog::level::err;
+    }
+    return spdlog::level::info;
+}
+
 class JsonFormatter final : public spdlog::formatter {
 public:
     void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override
@@ -85,10 +100,10 @@ std::unique_ptr<spdlog::formatter> make_json_formatter()
     return std::make_unique<JsonFormatter>();
 }
 
-void log_about(spdlog::level::level_enum level, const std::string& text, const LogSubject& subject)
+void log_about(LogLevel level, const std::string& text, const LogSubject& subject)
 {
     subject_of_line = &subject;
-    spdlog::log(level, "{}", text);
+    spdlog::log(to_spdlog(level), "{}", text);
     subject_of_line = nullptr;
 }
 

@@ -5,12 +5,10 @@
 
 #include <string>
 
-#include <spdlog/common.h>
-
 namespace sdfleet::base {
 
 /// A log line and what it is about, which --log-format json shows.
-void log_about(spdlog::level::level_enum level, const std::string& text, const LogSubject& subject);
+void log_about(LogLevel level, const std::string& text, const LogSubject& subject);
 
 /// Node and actor that every later line of this process is about, unless it says otherwise. Before other threads log.
 void set_log_subject(LogSubject subject);

@@ -7,6 +7,9 @@
 
 namespace sdfleet::base {
 
+/// The levels that a core may ask for. The shells have the line written by log_about.
+enum class LogLevel { debug, info, warning, error };
+
 /// What a log line is about, for programs that read the log; what is not known stays empty.
 struct LogSubject {
     std::string job;

@@ -54,19 +54,6 @@ bool needs_keys(const Settings& settings)
     return true;
 }
 
-spdlog::level::level_enum to_spdlog(LogLevel level)
-{
-    switch (level) {
-    case LogLevel::debug:
-        return spdlog::level::debug;
-    case LogLevel::info:
-        return spdlog::level::info;
-    case LogLevel::warning:
-        return spdlog::level::warn;
-    }
-    return spdlog::level::info;
-}
-
 class Daemon final : public Coordinator {
 public:
     Daemon(Settings settings, DataFolder folder, Core core, Database database, ArtifactFolder artifacts,
@@ -291,7 +278,7 @@ void Daemon::perform(Send& effect)
 
 void Daemon::perform(const Log& effect)
 {
-    base::log_about(to_spdlog(effect.level), effect.text, effect.subject);
+    base::log_about(effect.level, effect.text, effect.subject);
 }
 
 /// Tells the core what the disk holds, and finds the files that a crash left without anyone who knows them.

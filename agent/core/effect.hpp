@@ -37,7 +37,7 @@ struct SendToActor {
     proto::Packet packet;
 };
 
-enum class LogLevel { debug, info, warning, error };
+using base::LogLevel;
 
 struct Log {
     LogLevel level = LogLevel::info;

@@ -107,7 +107,7 @@ bool Core::adopt(Node& node, const proto::AttemptReport& report)
                          job->is_committed && !job->is_cancel_requested && !job->is_cancelled;
     const bool is_served = actor != node.actors.end() && actor->second.state.phase != proto::ActorPhase::failed;
     if (!is_free || !is_served || report.attempt_id.value == 0 || report.attempt_id.value > newest ||
-        attempts_.contains(report.attempt_id) || report.attempt_id <= item->past().failed) {
+        attempts_.contains(report.attempt_id) || report.attempt_id <= item->past().judged) {
         return false;
     }
     const proto::ActorId actor_id{node.id, report.slot};
@@ -397,8 +397,7 @@ void Core::on(const proto::ItemDone& message, Node& node, const From& from)
     end_attempt(*attempt);
     if (from.packet.blobs.size() != 1 || !is_sha256(message.sha256)) {
         ++counters_.corrupt_results;
-        auto& failed = jobs_.find(item_id).second->edit_past().failed;
-        failed = std::max(failed, ended.id); // not to be adopted again
+        jobs_.find(item_id).second->note_judged(ended.id);
         send(reply_to.peer, proto::ResultAck{ended.id, proto::Verdict::corrupt}, reply_to.correlation);
         return_item(item_id, ended.actor, Failure{proto::FailureReason::internal, "the result came without its bytes"},
                     ended.id, std::nullopt);
@@ -455,8 +454,7 @@ void Core::on(const proto::ItemFailed& message, Node& node, const From& from)
     } else if (message.reason == proto::FailureReason::overloaded) {
         pause(ended.actor);
     }
-    auto& failed = item.edit_past().failed;
-    failed = std::max(failed, ended.id); // its agent may report it until it hears our answer
+    item.note_judged(ended.id);
     return_item(item_id, ended.actor, failure, ended.id, Requester{from.packet.peer, from.packet.correlation});
 }
 

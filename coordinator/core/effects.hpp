@@ -43,7 +43,7 @@ struct RemoveArtifact {
     std::string sha256;
 };
 
-enum class LogLevel { debug, info, warning };
+using base::LogLevel;
 
 struct Log {
     LogLevel level = LogLevel::info;

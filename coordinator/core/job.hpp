@@ -8,6 +8,7 @@
 #include "coordinator/core/store_operation.hpp"
 #include "proto/messages.hpp"
 
+#include <algorithm>
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -28,7 +29,7 @@ struct ItemPast {
     std::uint64_t bytes = 0;
     std::uint64_t elapsed_ms = 0;
     std::string error;
-    proto::AttemptId failed = {}; ///< the newest attempt of this life whose failure was counted
+    proto::AttemptId judged = {}; ///< the newest of this life, see Item::note_judged
 };
 
 struct Item {
@@ -42,6 +43,10 @@ struct Item {
     std::uint16_t failures = 0;                        ///< attempts that ended badly, begun or not
     std::uint16_t deaths = 0;                          ///< actors that died with it
     proto::ItemState state = proto::ItemState::queued; ///< as clients may know it
+
+    /// A try whose failure its agent reported, or whose result was refused: its agent may list it until it hears our answer,
+    /// and it is not to be adopted for that.
+    void note_judged(proto::AttemptId id) { edit_past().judged = std::max(past().judged, id); }
 
     bool is_over() const { return state >= proto::ItemState::done; }
     bool is_tried_by(proto::AttemptId id) const { return id.value != 0 && (attempt == id || copy == id); }

@@ -2,7 +2,6 @@
 // The core's part that brings outcomes to the disk, and tells of them only then.
 #include "coordinator/core/core.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace sdfleet::coordinator {
@@ -143,7 +142,7 @@ void Core::reject_corrupt(std::uint64_t settlement_id, const std::string& reason
     }
     Item& item = jobs_.find(settlement.job_id)->edit(outcome.index.value);
     item.settlement = 0;
-    item.edit_past().failed = std::max(item.past().failed, outcome.attempt); // not to be adopted again
+    item.note_judged(outcome.attempt);
     if (settlement.reply_to) {
         send(settlement.reply_to->peer, proto::ResultAck{outcome.attempt, proto::Verdict::corrupt},
              settlement.reply_to->correlation);

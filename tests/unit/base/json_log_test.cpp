@@ -74,7 +74,7 @@ TEST_CASE("the subject of a line wins over that of the process, and lasts for th
 {
     const Captured log;
     set_log_subject({"", {}, {}, "node-a", {}});
-    log_about(spdlog::level::warn, "one", {"j", 3, {}, "node-b", 2});
+    log_about(LogLevel::warning, "one", {"j", 3, {}, "node-b", 2});
     spdlog::info("two");
 
     const auto lines = log.lines();
