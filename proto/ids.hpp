@@ -28,6 +28,18 @@ using AttemptId = StrongNumber<struct AttemptIdTag, std::uint64_t>;
 /// Which of a node's actors, counted from 0; survives the actor process's restarts.
 using Slot = StrongNumber<struct SlotTag, std::uint32_t>;
 
+/// Made by the client, as a job's. At most 64 of [A-Za-z0-9._-].
+using ProgramId = StrongString<struct ProgramIdTag>;
+
+/// Names a process group: a program's groups are PROGRAM/NAME, a group job's is its job id. At most 192 characters.
+using GroupId = StrongString<struct GroupIdTag>;
+
+/// Grows with each try at a group or a program. What belongs to an older one is refused.
+using Epoch = StrongNumber<struct EpochTag, std::uint64_t>;
+
+/// Place in a group, counted from 0.
+using Rank = StrongNumber<struct RankTag, std::uint32_t>;
+
 /// Place of an item in its job, counted from 0.
 using ItemIndex = StrongNumber<struct ItemIndexTag, std::uint32_t>;
 

@@ -86,6 +86,15 @@ std::optional<std::string> find_fault(const JobSpec& spec)
         return "a job holds at most " + std::to_string(max_items_per_job) + " prompts, not " +
                std::to_string(spec.items.size());
     }
+    if (spec.group > max_group) {
+        return "a group has at most " + std::to_string(max_group) + " members, not " + std::to_string(spec.group);
+    }
+    if (spec.group == 0 && spec.gather != Gather::automatic) {
+        return "a way to gather is only for a group of actors";
+    }
+    if (spec.group > 0 && std::holds_alternative<EchoParameters>(spec.parameters.kind) && spec.gather == Gather::nccl) {
+        return "echo has no images to gather over NCCL";
+    }
     if (spec.priority < -max_priority || spec.priority > max_priority) {
         return "a priority is a number from " + std::to_string(-max_priority) + " to " + std::to_string(max_priority) +
                ", not " + std::to_string(spec.priority);

@@ -17,6 +17,7 @@ constexpr std::uint32_t max_image_side = 4096;
 constexpr std::uint32_t max_inference_steps = 1000;
 constexpr std::uint32_t max_clip_skip = 100;
 constexpr std::int32_t max_priority = 100;
+constexpr std::uint32_t max_group = 256;
 constexpr std::uint32_t max_echo_bytes = 8 * 1024 * 1024;
 
 /// How the texts of prompts are read.
@@ -82,6 +83,17 @@ constexpr Split last_enumerator(Split)
     return Split::rank;
 }
 
+/// How the images of a group come to its rank 0.
+enum class Gather : std::uint8_t {
+    automatic = 0, ///< nccl where all members have GPUs of their own, else zmq
+    zmq = 1,
+    nccl = 2
+};
+constexpr Gather last_enumerator(Gather)
+{
+    return Gather::nccl;
+}
+
 struct ItemSpec {
     std::string prompt; ///< UTF-8, at most max_prompt_bytes; for echo any bytes
     std::uint64_t seed = 0;
@@ -97,9 +109,11 @@ struct JobSpec {
     Parameters parameters;
     std::vector<ItemSpec> items;
     std::int32_t priority = 0; ///< jobs of a higher one go first, those of the same share the fleet; -100 to 100
+    std::uint32_t group = 0;   ///< so many actors draw it together, as one process group; 0 = each on its own
+    Gather gather = Gather::automatic; ///< only with a group
 
     bool operator==(const JobSpec&) const = default;
-    SDFLEET_WIRE_MAP(model, split, parameters, items, priority)
+    SDFLEET_WIRE_MAP(model, split, parameters, items, priority, group, gather)
 };
 
 /// Why a job may not be submitted, whatever the fleet; nothing when it may. Pure: the client calls it for an early,

@@ -16,6 +16,9 @@ constexpr std::string_view coordinator_to_agent_to_actor = "coordinator → agen
 constexpr std::string_view client_to_coordinator = "client → coordinator";
 constexpr std::string_view coordinator_to_client = "coordinator → client";
 
+constexpr std::string_view rank_to_rendezvous = "rank → agent, agent → coordinator";
+constexpr std::string_view rendezvous_to_rank = "coordinator → agent, agent → rank";
+
 constexpr std::array<MessageInfo, std::variant_size_v<Message>> table{{
     {MessageType::agent_hello, "AgentHello", agent_to_coordinator},
     {MessageType::client_hello, "ClientHello", client_to_coordinator},
@@ -56,9 +59,28 @@ constexpr std::array<MessageInfo, std::variant_size_v<Message>> table{{
     {MessageType::node_changed, "NodeChanged", coordinator_to_client},
     {MessageType::get_status, "GetStatus", client_to_coordinator},
     {MessageType::status, "Status", coordinator_to_client},
+    {MessageType::launch_program, "LaunchProgram", client_to_coordinator},
+    {MessageType::program_launched, "ProgramLaunched", coordinator_to_client},
+    {MessageType::watch_program, "WatchProgram", client_to_coordinator},
+    {MessageType::program_changes, "ProgramChanges", coordinator_to_client},
+    {MessageType::stop_program, "StopProgram", client_to_coordinator},
+    {MessageType::start_ranks, "StartRanks", coordinator_to_agent},
+    {MessageType::ranks_started, "RanksStarted", agent_to_coordinator},
+    {MessageType::rank_exited, "RankExited", agent_to_coordinator},
+    {MessageType::program_output, "ProgramOutput", agent_to_coordinator},
+    {MessageType::output_taken, "OutputTaken", coordinator_to_agent},
+    {MessageType::stop_ranks, "StopRanks", coordinator_to_agent},
+    {MessageType::ranks_gone, "RanksGone", agent_to_coordinator},
+    {MessageType::group_join, "GroupJoin", rank_to_rendezvous},
+    {MessageType::group_formed, "GroupFormed", rendezvous_to_rank},
+    {MessageType::group_refused, "GroupRefused", rendezvous_to_rank},
+    {MessageType::group_abort, "GroupAbort",
+     "rank → agent, agent → coordinator, coordinator → agent, agent → rank, agent → actor"},
+    {MessageType::group_leave, "GroupLeave", rank_to_rendezvous},
+    {MessageType::assign_group, "AssignGroup", coordinator_to_agent_to_actor},
 }};
 
-constexpr std::size_t roles = 4;
+constexpr std::size_t roles = 5;
 
 std::string_view name_of(Role role)
 {
@@ -71,6 +93,8 @@ std::string_view name_of(Role role)
         return "actor";
     case Role::client:
         return "client";
+    case Role::rank:
+        return "rank";
     }
     return "";
 }

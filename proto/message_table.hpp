@@ -8,7 +8,9 @@
 
 namespace sdfleet::proto {
 
-enum class Role : std::uint8_t { coordinator, agent, actor, client };
+/// A rank is a process that joins a group: one of a program's, or an actor's second connection. Whoever forms groups
+/// without a coordinator (rank 0) acts as its agent.
+enum class Role : std::uint8_t { coordinator, agent, actor, client, rank };
 
 struct MessageInfo {
     MessageType type;

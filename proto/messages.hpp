@@ -4,8 +4,11 @@
 // version. A new member needs a default that suits a peer which does not send it.
 #pragma once
 
+#include "proto/group_messages.hpp"
 #include "proto/ids.hpp"
 #include "proto/job_spec.hpp"
+#include "proto/message_type.hpp"
+#include "proto/program_messages.hpp"
 
 #include <cstdint>
 #include <string>
@@ -16,49 +19,6 @@ namespace sdfleet::proto {
 
 constexpr std::uint16_t protocol_version_min = 1;
 constexpr std::uint16_t protocol_version_max = 1;
-
-/// Numbers are for ever: a removed message's number is listed as reserved in PROTOCOL.md and never used again.
-enum class MessageType : std::uint8_t {
-    agent_hello = 1,
-    client_hello = 2,
-    actor_hello = 3,
-    welcome = 4,
-    refused = 5,
-    goodbye = 6,
-    heartbeat = 10,
-    heartbeat_ack = 11,
-    actor_update = 12,
-    assign = 20,
-    accepted = 21,
-    started = 22,
-    step_progress = 23,
-    item_done = 24,
-    item_failed = 25,
-    result_ack = 26,
-    cancel_attempt = 27,
-    submit = 40,
-    submitted = 41,
-    watch_job = 42,
-    job_changes = 43,
-    get_job = 44,
-    job_detail = 45,
-    list_jobs = 46,
-    job_list = 47,
-    list_nodes = 48,
-    node_list = 49,
-    list_models = 50,
-    model_list = 51,
-    cancel_job = 52,
-    job_cancelled = 53,
-    fetch_artifact = 54,
-    artifact = 55,
-    request_failed = 56,
-    drain_node = 57,
-    fence_node = 58,
-    node_changed = 59,
-    get_status = 60,
-    status = 61
-};
 
 /// In front of every message.
 struct Envelope {
@@ -94,11 +54,12 @@ enum class ActorPhase : std::uint8_t {
     starting = 0,
     ready = 1,
     restarting = 2, ///< its process died; the next one starts after a back-off
-    failed = 3      ///< the restart budget is spent
+    failed = 3,     ///< the restart budget is spent
+    lent = 4        ///< its device is lent to a rank of a program; the actor starts again when that has ended
 };
 constexpr ActorPhase last_enumerator(ActorPhase)
 {
-    return ActorPhase::failed;
+    return ActorPhase::lent;
 }
 
 struct ActorState {
@@ -263,10 +224,11 @@ struct AgentHello {
     std::vector<ModelInfo> models;
     std::vector<ActorState> actors;
     std::vector<AttemptReport> attempts;
+    std::string address; ///< where ranks of other nodes reach this one: a host name or an IP address
 
     bool operator==(const AgentHello&) const = default;
     SDFLEET_WIRE_MAP(protocol_min, protocol_max, software, channel, node_id, incarnation, hostname, pid, devices,
-                     models, actors, attempts)
+                     models, actors, attempts, address)
 };
 
 struct ClientHello {
@@ -345,9 +307,10 @@ struct Heartbeat {
     std::uint64_t sequence = 0;
     std::vector<AttemptId> attempts; ///< all in hand; one that the coordinator misses here for long is given to others
     std::vector<ActorState> actors;  ///< of an agent: all of them, so that a lost ActorUpdate does no lasting harm
+    std::vector<ProgramRun> programs; ///< of an agent: those with ranks here
 
     bool operator==(const Heartbeat&) const = default;
-    SDFLEET_WIRE_MAP(sequence, attempts, actors)
+    SDFLEET_WIRE_MAP(sequence, attempts, actors, programs)
 };
 
 struct HeartbeatAck {
@@ -621,11 +584,13 @@ enum class RequestError : std::uint8_t {
     unknown_artifact = 4,
     overloaded = 5, ///< try again after retry_after_ms
     storage = 6,    ///< the coordinator cannot write (disk full)
-    unknown_node = 7
+    unknown_node = 7,
+    unknown_program = 8,
+    not_allowed = 9 ///< the sender's key does not let it do that
 };
 constexpr RequestError last_enumerator(RequestError)
 {
-    return RequestError::unknown_node;
+    return RequestError::not_allowed;
 }
 
 /// Any request's other answer.
@@ -744,7 +709,9 @@ using Message =
                  Assign, Accepted, Started, StepProgress, ItemDone, ItemFailed, ResultAck, CancelAttempt, Submit,
                  Submitted, WatchJob, JobChanges, GetJob, JobDetail, ListJobs, JobList, ListNodes, NodeList, ListModels,
                  ModelList, CancelJob, JobCancelled, FetchArtifact, Artifact, RequestFailed, DrainNode, FenceNode,
-                 NodeChanged, GetStatus, Status>;
+                 NodeChanged, GetStatus, Status, LaunchProgram, ProgramLaunched, WatchProgram, ProgramChanges,
+                 StopProgram, StartRanks, RanksStarted, RankExited, ProgramOutput, OutputTaken, StopRanks, RanksGone,
+                 GroupJoin, GroupFormed, GroupRefused, GroupAbort, GroupLeave, AssignGroup>;
 
 inline MessageType type_of(const Message& message)
 {

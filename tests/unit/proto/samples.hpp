@@ -19,6 +19,9 @@ inline std::vector<Message> sample_messages()
     const ModelInfo model{"tiny-shapes", "f00d"};
     const AttemptReport attempt{{4294967297}, {"job"}, {3}, {1}};
     const JobSpec spec{"tiny-shapes", Split::rank, {diffusion}, {{"a red circle", 42, 1}}, 7};
+    const ProgramRun run{{"program"}, {2}};
+    const ProgramSpec program{{"python3", "train.py"}, {{"SEED", "1"}}, "/data", 4, 2, 1, 3, 5000};
+    const GroupMember member{{1}, "host", {"ipc:///run/a", "tcp://10.0.0.1:40123"}, std::string(40, 'k')};
     const Parameters echo{EchoParameters{10, 100}};
     return {
         AgentHello{1,
@@ -32,13 +35,14 @@ inline std::vector<Message> sample_messages()
                    {{"cpu", "EPYC", 1024}},
                    {model},
                    {actor},
-                   {attempt}},
+                   {attempt},
+                   "10.0.0.1"},
         ClientHello{1, 1, "0.1.0"},
         ActorHello{1, 1, "0.1.0", {1}, 4711},
         Welcome{1, "0.1.0", 5, 500, 5000},
         Refused{RefusalReason::superseded, "newer", 1, 1},
         Goodbye{"stopped"},
-        Heartbeat{7, {{4294967297}}, {actor}},
+        Heartbeat{7, {{4294967297}}, {actor}, {run}},
         HeartbeatAck{7, 5000},
         ActorUpdate{actor},
         Assign{{4294967297}, {"job"}, {3}, {1}, "tiny-shapes", {diffusion}, item},
@@ -82,6 +86,43 @@ inline std::vector<Message> sample_messages()
         GetStatus{5},
         Status{"0.1.0", 5,  1000, true, "x", 1,  2,  3,  4,  5,  6,  7,  8,  9,          10, 11,         12,
                13,      14, 15,   16,   17,  18, 19, 20, 21, 22, 23, 24, 25, {{100, 3}}, 26, {{12, "x"}}},
+        LaunchProgram{{"program"}, program},
+        ProgramLaunched{{"program"}, 10000},
+        WatchProgram{{"program"}, 3, 4, 1000},
+        ProgramChanges{{"program"},
+                       ProgramState::stopping,
+                       {2},
+                       "devices",
+                       "rank 1 failed",
+                       {{{1}, {"node-a"}, {"cpu"}, 4711, RankState::ended, {0, 9, "killed"}}},
+                       {{1}},
+                       4,
+                       {{{1}, OutputStream::err, 12}},
+                       5},
+        StopProgram{{"program"}, true},
+        StartRanks{run, program, {{{1}, 0, {{2}, {3}}}}, 1, 2, "10.0.0.1", 29500},
+        RanksStarted{run, 29500, {{{1}, 4711}}},
+        RankExited{run, {1}, {1, 0, "exit code 1"}},
+        ProgramOutput{run, {{{1}, OutputStream::out, 12}}},
+        OutputTaken{run, 12},
+        StopRanks{run, 5000},
+        RanksGone{run},
+        GroupJoin{{"program/default"}, {2}, 4, 30000, member},
+        GroupFormed{{"program/default"}, {2}, {member}},
+        GroupRefused{{"program/default"}, {2}, GroupRefusal::stale_epoch, {{3}}, "old"},
+        GroupAbort{{"program/default"}, {2}, {{3}}, "rank 3 was killed"},
+        GroupLeave{{"program/default"}, {2}, {1}},
+        AssignGroup{{"job"},
+                    {2},
+                    {1},
+                    2,
+                    {0},
+                    {"job"},
+                    "tiny-shapes",
+                    {diffusion},
+                    Gather::zmq,
+                    60000,
+                    {{{4294967297}, {3}, {1}, item}}},
     };
 }
 
