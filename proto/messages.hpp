@@ -55,11 +55,12 @@ enum class ActorPhase : std::uint8_t {
     ready = 1,
     restarting = 2, ///< its process died; the next one starts after a back-off
     failed = 3,     ///< the restart budget is spent
-    lent = 4        ///< its device is lent to a rank of a program; the actor starts again when that has ended
+    lent = 4,       ///< its device is lent to a rank of a program; the actor starts again when that has ended
+    vacant = 5      ///< the agent runs no actors: its devices are for programs alone
 };
 constexpr ActorPhase last_enumerator(ActorPhase)
 {
-    return ActorPhase::lent;
+    return ActorPhase::vacant;
 }
 
 struct ActorState {
@@ -674,6 +675,7 @@ struct Status {
     std::uint32_t actors_idle = 0;
     std::uint32_t actors_starting = 0; ///< or restarting
     std::uint32_t actors_failed = 0;
+    std::uint32_t actors_lent = 0; ///< whose devices programs have
     std::uint32_t jobs_unfinished = 0;
     std::uint32_t jobs_kept = 0; ///< all that are in the books
     std::uint64_t items_queued = 0;
@@ -697,7 +699,7 @@ struct Status {
 
     bool operator==(const Status&) const = default;
     SDFLEET_WIRE_MAP(software, epoch, uptime_ms, is_braking, storage_fault, nodes_alive, nodes_suspect, nodes_lost,
-                     nodes_draining, actors_busy, actors_idle, actors_starting, actors_failed, jobs_unfinished,
+                     nodes_draining, actors_busy, actors_idle, actors_starting, actors_failed, actors_lent, jobs_unfinished,
                      jobs_kept, items_queued, items_in_flight, items_done_total, items_failed_total,
                      items_cancelled_total, steps_total, assigns_total, retries_total, taken_back_total,
                      speculated_total, stale_results_total, corrupt_results_total, misdirected_total, nodes_lost_total,

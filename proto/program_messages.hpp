@@ -6,6 +6,7 @@
 #include "proto/message_type.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -186,6 +187,10 @@ struct StartRanks {
     SDFLEET_WIRE_MAP(run, spec, places, node_rank, node_count, master_address, master_port)
 };
 
+/// Why a program may not be launched, whatever the fleet; nothing when it may. Pure: clients ask for an early, clear
+/// error, the coordinator because it trusts no client.
+std::optional<std::string> find_fault(const ProgramSpec& spec);
+
 struct RankPid {
     Rank rank;
     std::uint64_t pid = 0;
@@ -215,24 +220,36 @@ struct RankExited {
     SDFLEET_WIRE_MAP(run, rank, exit)
 };
 
-/// Followed by one raw frame with the bytes. At most output_window bytes of a node's ranks are under way.
+/// What a chunk counts for in output_window: its bytes, and something for the keeping of it.
+constexpr std::uint64_t weight_of(const OutputChunk& chunk)
+{
+    constexpr std::uint64_t overhead = 128;
+    return chunk.bytes + overhead;
+}
+
+/// What a node may send of a run's output before some of it was taken, as a weight.
+constexpr std::uint64_t output_window = 256 * 1024;
+
+/// Followed by one raw frame with the bytes. At most output_window of a node is under way; it is sent again, cut as before,
+/// after each new welcome.
 struct ProgramOutput {
     static constexpr auto type = MessageType::program_output;
     ProgramRun run;
+    std::uint64_t offset = 0; ///< the weight of all that came of the run on this node before
     std::vector<OutputChunk> chunks;
 
     bool operator==(const ProgramOutput&) const = default;
-    SDFLEET_WIRE_MAP(run, chunks)
+    SDFLEET_WIRE_MAP(run, offset, chunks)
 };
 
-/// So many bytes of the node's output reached the client: as many more may come.
+/// The node's output up to the weight `until` reached the client: forget it, and send what comes after.
 struct OutputTaken {
     static constexpr auto type = MessageType::output_taken;
     ProgramRun run;
-    std::uint64_t bytes = 0;
+    std::uint64_t until = 0;
 
     bool operator==(const OutputTaken&) const = default;
-    SDFLEET_WIRE_MAP(run, bytes)
+    SDFLEET_WIRE_MAP(run, until)
 };
 
 /// All ranks of the run on this node, and what they started, are to end: SIGTERM, SIGKILL after the grace.
@@ -253,8 +270,5 @@ struct RanksGone {
     bool operator==(const RanksGone&) const = default;
     SDFLEET_WIRE_MAP(run)
 };
-
-/// What a node may send of a run's output before some of it was taken.
-constexpr std::uint32_t output_window_bytes = 256 * 1024;
 
 } // namespace sdfleet::proto

@@ -13,7 +13,17 @@ template <class Body>
 constexpr bool is_from_agent = std::is_same_v<Body, proto::Goodbye> || std::is_same_v<Body, proto::Heartbeat> ||
                                std::is_same_v<Body, proto::ActorUpdate> || std::is_same_v<Body, proto::Accepted> ||
                                std::is_same_v<Body, proto::Started> || std::is_same_v<Body, proto::StepProgress> ||
-                               std::is_same_v<Body, proto::ItemDone> || std::is_same_v<Body, proto::ItemFailed>;
+                               std::is_same_v<Body, proto::ItemDone> || std::is_same_v<Body, proto::ItemFailed> ||
+                               std::is_same_v<Body, proto::GroupJoin> || std::is_same_v<Body, proto::GroupAbort> ||
+                               std::is_same_v<Body, proto::GroupLeave>;
+
+/// What Programs answers.
+template <class Body>
+constexpr bool is_program_report = std::is_same_v<Body, proto::RanksStarted> || std::is_same_v<Body, proto::RankExited> ||
+                                   std::is_same_v<Body, proto::ProgramOutput> || std::is_same_v<Body, proto::RanksGone>;
+template <class Body>
+constexpr bool is_program_request = std::is_same_v<Body, proto::LaunchProgram> ||
+                                    std::is_same_v<Body, proto::WatchProgram> || std::is_same_v<Body, proto::StopProgram>;
 
 template <class Body>
 constexpr bool is_from_client = std::is_same_v<Body, proto::Submit> || std::is_same_v<Body, proto::WatchJob> ||
@@ -34,14 +44,27 @@ Core::Core(Identity identity, Options options, Limits limits)
 Effects Core::step(const Event& event, Milliseconds now)
 {
     now_ = std::max(now, now_);
+    programs_.begin_step(now_);
     std::visit([this](const auto& body) { on(body); }, event);
     finish_step();
     return std::exchange(effects_, {});
 }
 
+std::optional<Milliseconds> Core::next_deadline() const
+{
+    std::optional<Milliseconds> next;
+    for (const auto& deadline : {timers_.next(), programs_.next_deadline(), ranks_.next_deadline()}) {
+        if (deadline && (!next || *deadline < *next)) {
+            next = deadline;
+        }
+    }
+    return next;
+}
+
 /// What follows from a changed state is done once, after the event.
 void Core::finish_step()
 {
+    run_programs();
     if (is_fleet_changed_) {
         note_all_room();
         release_pins();
@@ -124,8 +147,14 @@ void Core::on(const PacketReceived& packet)
                 if (Node* node = admit(from)) {
                     on(body, *node, from);
                 }
+            } else if constexpr (is_program_report<Body>) {
+                if (Node* node = admit(from)) {
+                    on_program(body, *node, from);
+                }
             } else if constexpr (is_from_client<Body>) {
                 on(body, from);
+            } else if constexpr (is_program_request<Body>) {
+                on_program(body, from);
             }
         },
         packet.message);

@@ -11,6 +11,8 @@
 #include "coordinator/core/job_table.hpp"
 #include "coordinator/core/log_about.hpp"
 #include "coordinator/core/options.hpp"
+#include "coordinator/core/programs.hpp"
+#include "coordinator/core/rank_desk.hpp"
 #include "coordinator/core/timers.hpp"
 
 #include <cstdint>
@@ -53,7 +55,7 @@ public:
     Effects step(const Event& event, Milliseconds now);
 
     /// When to call step(Tick{}), unless another event comes first.
-    std::optional<Milliseconds> next_deadline() const { return timers_.next(); }
+    std::optional<Milliseconds> next_deadline() const;
 
     const Counters& counters() const { return counters_; }
 
@@ -121,6 +123,7 @@ private:
     void finish_policy(const PolicyUnderWay& under_way);
     void keep_policy(const SetNodePolicy& policy);
     void ask_back_staged(const Node& node);
+    void ask_back_staged(const Node& node, const Actor& actor);
     bool is_fenced(const proto::NodeId& id, proto::Incarnation incarnation) const;
     static proto::Refused refuse_fenced(const proto::NodeId& id);
     void update_brake();
@@ -224,6 +227,17 @@ private:
     proto::NodeReport report(const Node& node) const;
     proto::ActorReport report(const Node& node, const Actor& actor) const;
 
+    // rank_traffic.cpp: programs, and the groups of their ranks
+    template <class Message>
+    void on_program(const Message& message, const From& from);
+    template <class Message>
+    void on_program(const Message& message, Node& node, const From& from);
+    void on(const proto::GroupJoin& message, Node& node, const From& from);
+    void on(const proto::GroupAbort& message, Node& node, const From& from);
+    void on(const proto::GroupLeave& message, Node& node, const From& from);
+    void end_on(Node& node, const std::string& why); ///< whatever ranks it had
+    void run_programs();
+
     // watching.cpp: long polls
     void on(const proto::WatchJob& message, const From& from);
     void answer(std::uint64_t watcher_id);
@@ -246,6 +260,8 @@ private:
     std::optional<ForgetJobs> forgetting_; ///< the disk is at it
     std::set<proto::JobId> leaving_;       ///< the jobs of both
     bool is_forgetting_paused_ = false;
+    Programs programs_;
+    RankDesk ranks_;
     Timers timers_;
     std::map<Peer, PeerRecord> peers_;
     std::map<proto::AttemptId, Attempt> attempts_;

@@ -35,6 +35,7 @@ struct PacketReceived {
     proto::Message message;
     std::vector<proto::Blob> blobs;
     std::uint64_t unix_ms = 0; ///< wall clock at arrival: only ever shown to people
+    bool may_launch = false;   ///< the sender's key, or the operator, lets it run programs on the nodes
 };
 
 /// A send failed because nobody is connected under that name any more.

@@ -63,6 +63,10 @@ ActorCensus Fleet::count_actors(const std::string& model) const
                 ++census.draining;
                 continue;
             }
+            if (!actor.lent_to.value.empty() && actor.in_flight.empty()) {
+                ++census.lent;
+                continue;
+            }
             switch (actor.state.phase) {
             case proto::ActorPhase::ready:
                 ++census.ready;
@@ -76,6 +80,11 @@ ActorCensus Fleet::count_actors(const std::string& model) const
                 break;
             case proto::ActorPhase::failed:
                 ++census.failed;
+                break;
+            case proto::ActorPhase::lent:
+                ++census.lent;
+                break;
+            case proto::ActorPhase::vacant:
                 break;
             }
         }
@@ -91,7 +100,7 @@ std::vector<proto::ActorId> Fleet::ranks_for(const std::string& model) const
             continue;
         }
         for (const auto& [slot, actor] : node.actors) {
-            if (actor.state.phase != proto::ActorPhase::failed) {
+            if (actor.state.phase != proto::ActorPhase::failed && actor.state.phase != proto::ActorPhase::vacant) {
                 ranks.push_back({id, slot});
             }
         }
@@ -104,7 +113,7 @@ bool Fleet::may_come_back(const proto::ActorId& id) const
     const Node* node = find(id.node_id);
     const Actor* actor = find(id);
     return actor != nullptr && node->state != proto::NodeState::lost && !node->is_draining &&
-           actor->state.phase != proto::ActorPhase::failed;
+           actor->state.phase != proto::ActorPhase::failed && actor->state.phase != proto::ActorPhase::vacant;
 }
 
 std::vector<std::string> Fleet::model_names() const

@@ -21,6 +21,7 @@ struct Actor {
     Milliseconds paused_until;
     std::string model; ///< of the item it was given last: what it has in memory, or will have
     Pace pace{8};
+    proto::ProgramId lent_to; ///< the program that has its device, or waits for it; no items then. Empty = none
 };
 
 struct Node {
@@ -37,6 +38,7 @@ struct Node {
     Milliseconds last_heard;
     bool is_draining = false; ///< finishes what it has, gets no new work
     std::string detail;       ///< why it was lost, for people
+    std::string address;      ///< where ranks of other nodes reach it
 
     /// An empty name stands for echo, which every node can do.
     bool serves(const std::string& model) const;
@@ -49,9 +51,10 @@ struct ActorCensus {
     std::size_t starting = 0;
     std::size_t restarting = 0;
     std::size_t failed = 0;
+    std::size_t lent = 0;     ///< to programs
     std::size_t draining = 0; ///< on draining nodes, whatever their phase; in none of the other numbers
 
-    std::size_t not_failed() const { return ready + starting + restarting; }
+    std::size_t not_failed() const { return ready + starting + restarting + lent; }
     bool operator==(const ActorCensus&) const = default;
 };
 

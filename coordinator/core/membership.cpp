@@ -187,6 +187,7 @@ void Core::join(const proto::AgentHello& hello, const PacketReceived& packet)
     node.last_heard = now_;
     node.is_draining = policy_of(node.id).is_draining;
     node.detail.clear();
+    node.address = hello.address;
     replace_actors(node, hello.actors, is_same_start);
     reconcile(node, hello.attempts, is_same_start);
     timers_.set(NodeTimer{node.id}, now_ + options_.suspect_after());
@@ -221,6 +222,7 @@ void Core::supersede(Node& node)
         send(*node.bulk, refused);
     }
     log(LogLevel::warning, "node " + node.id.value + " was started again: the older agent must stop", about(node.id));
+    end_on(node, "its agent was started again");
     replace_actors(node, {}, false);
 }
 
@@ -317,6 +319,7 @@ void Core::lose(Node& node, const std::string& why, proto::FailureReason reason)
             drop(Attempt(attempts_.at(id)), Failure{reason, "node " + node.id.value + " is lost: " + why});
         }
     }
+    end_on(node, why);
     is_fleet_changed_ = true;
 }
 
@@ -352,6 +355,7 @@ void Core::on(const proto::Heartbeat& message, Node& node, const From& from)
         }
     }
     check_presence(node, message.attempts);
+    programs_.on_heartbeat(message.programs, node, fleet_);
 }
 
 void Core::on(const proto::ActorUpdate& message, Node& node, const From&)

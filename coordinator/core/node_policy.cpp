@@ -101,12 +101,17 @@ void Core::keep_policy(const SetNodePolicy& policy)
 void Core::ask_back_staged(const Node& node)
 {
     for (const auto& [slot, actor] : node.actors) {
-        for (std::size_t i = 1; i < actor.in_flight.size(); ++i) {
-            const Attempt& attempt = attempts_.at(actor.in_flight[i]);
-            const bool waits = attempt.stage == AttemptStage::assigned || attempt.stage == AttemptStage::accepted;
-            if (waits && taken_back_.insert(attempt.id).second) {
-                send(node.control, proto::CancelAttempt{attempt.id});
-            }
+        ask_back_staged(node, actor);
+    }
+}
+
+void Core::ask_back_staged(const Node& node, const Actor& actor)
+{
+    for (std::size_t i = 1; i < actor.in_flight.size(); ++i) {
+        const Attempt& attempt = attempts_.at(actor.in_flight[i]);
+        const bool waits = attempt.stage == AttemptStage::assigned || attempt.stage == AttemptStage::accepted;
+        if (waits && taken_back_.insert(attempt.id).second) {
+            send(node.control, proto::CancelAttempt{attempt.id});
         }
     }
 }

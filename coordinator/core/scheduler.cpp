@@ -10,7 +10,7 @@ bool Core::has_room(const Node& node, const Actor& actor) const
 {
     return node.state == proto::NodeState::alive && !node.is_draining &&
            actor.state.phase == proto::ActorPhase::ready && actor.in_flight.size() < limits_.in_flight_per_actor &&
-           actor.paused_until <= now_;
+           actor.paused_until <= now_ && actor.lent_to.value.empty();
 }
 
 /// Keeps the indices over actors. Whoever uses them checks has_room() again: an actor may have lost its room, but none
@@ -283,6 +283,7 @@ std::string Core::describe_shortage(const Job& job) const
     add(census.starting, "starting");
     add(census.restarting, "restarting");
     add(census.failed, "failed");
+    add(census.lent, "lent to programs");
     add(census.draining, "draining");
     return "no actor" + with + (census.ready > 0 ? " is free" : " is ready") + (others.empty() ? "" : ": " + others);
 }

@@ -27,6 +27,8 @@ void count_node(proto::Status& status, const Node& node)
             ++(actor.in_flight.empty() ? status.actors_idle : status.actors_busy);
         } else if (actor.state.phase == proto::ActorPhase::failed) {
             ++status.actors_failed;
+        } else if (actor.state.phase == proto::ActorPhase::lent || actor.state.phase == proto::ActorPhase::vacant) {
+            ++status.actors_lent;
         } else {
             ++status.actors_starting;
         }
