@@ -3,7 +3,9 @@
 
 #include "agent/agent_shell.hpp"
 #include "agent/device_plan.hpp"
+#include "agent/node_address.hpp"
 #include "agent/node_name.hpp"
+#include "agent/ranks/rank_keeper.hpp"
 #include "agent/runtime_dir.hpp"
 #include "agent/served_model.hpp"
 #include "base/die_with_parent.hpp"
@@ -12,8 +14,10 @@
 #include "net/dial_key.hpp"
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <spdlog/spdlog.h>
@@ -34,6 +38,8 @@ struct AgentOptions {
     std::vector<std::string> models;
     std::filesystem::path actor_bin;
     int threads = 1;
+    std::string address;
+    bool is_for_programs_only = false;
 };
 
 void add_options(CLI::App& app, AgentOptions& options)
@@ -53,6 +59,11 @@ void add_options(CLI::App& app, AgentOptions& options)
            "Threads that draw one picture on a CPU actor; pictures may differ in their last bits between counts")
         ->check(CLI::Range(1, max_threads))
         ->capture_default_str();
+    app.add_option("--address", options.address,
+                   "Where programs on other nodes reach this machine (sdctl launch over several nodes); default: its address "
+                   "on the way to the coordinator");
+    app.add_flag("--programs-only", options.is_for_programs_only,
+                 "Run no actors: the devices are for programs (sdctl launch) alone");
 }
 
 base::Result<std::filesystem::path> find_actor_program(const AgentOptions& options)
@@ -95,6 +106,18 @@ std::string log_level_name()
     }
 }
 
+/// As torchrun has it: ranks that share a machine do not each take all its cores. And Python shows what it prints at once.
+std::vector<std::pair<std::string, std::string>> make_rank_defaults()
+{
+    std::vector<std::pair<std::string, std::string>> defaults;
+    for (const char* name : {"OMP_NUM_THREADS", "PYTHONUNBUFFERED"}) {
+        if (std::getenv(name) == nullptr) {
+            defaults.emplace_back(name, "1");
+        }
+    }
+    return defaults;
+}
+
 Settings make_settings(const AgentOptions& options, std::string node_name, DevicePlan plan,
                        const std::vector<ServedModel>& models, bool has_key)
 {
@@ -111,6 +134,9 @@ Settings make_settings(const AgentOptions& options, std::string node_name, Devic
     settings.pid = static_cast<std::uint64_t>(::getpid());
     settings.devices = std::move(plan.devices);
     settings.actor_devices = std::move(plan.actor_devices);
+    settings.runs_actors = !options.is_for_programs_only;
+    settings.address = options.address.empty() ? find_node_address(options.coordinator) : options.address;
+    settings.rank_defaults = make_rank_defaults();
     for (const auto& model : models) {
         settings.models.push_back({model.name, model.fingerprint});
     }
@@ -151,7 +177,9 @@ base::Result<void> run_agent(const AgentOptions& options)
     base::set_log_subject(std::move(subject));
     spdlog::info("node {} with {} actor(s) for the coordinator at {}", *node_name, plan->actor_devices.size(),
                  options.coordinator);
-    AgentShell shell(make_settings(options, *node_name, std::move(*plan), *models, key->has_value()), *key,
+    auto settings = make_settings(options, *node_name, std::move(*plan), *models, key->has_value());
+    settings.rank_endpoint = runtime_dir->actor_endpoint();
+    AgentShell shell(std::move(settings), *key,
                      {*actor_program, runtime_dir->actor_endpoint(), options.threads, log_level_name(),
                       base::log_format(), *models});
     return shell.run();
@@ -161,6 +189,9 @@ base::Result<void> run_agent(const AgentOptions& options)
 
 int run_agent_program(int argc, char** argv)
 {
+    if (argc > 1 && argv[1] == keep_rank_argument) {
+        return run_rank_keeper(argc, argv);
+    }
     if (!base::die_with_parent()) {
         return base::to_int(base::ExitCode::failed);
     }

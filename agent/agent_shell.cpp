@@ -2,11 +2,13 @@
 #include "agent/agent_shell.hpp"
 
 #include "base/log.hpp"
+#include "proto/message_table.hpp"
 
 #include <csignal>
 #include <cstring>
 #include <utility>
 
+#include <boost/asio/ip/tcp.hpp>
 #include <spdlog/spdlog.h>
 
 namespace sdfleet::agent {
@@ -25,7 +27,8 @@ constexpr std::chrono::milliseconds farewell{50};
 AgentShell::AgentShell(Settings settings, const std::optional<net::CurveClient>& key, ActorLauncher launcher)
     : core_(settings), coordinator_(std::move(settings.coordinator)), launcher_(std::move(launcher)),
       control_(context_, io_, {}, key), bulk_(context_, io_, result_limits, key), actors_socket_(context_, io_),
-      signals_(io_, SIGTERM, SIGINT), timer_(io_)
+      signals_(io_, SIGTERM, SIGINT), timer_(io_),
+      ranks_(io_, settings.limits.read_bytes, [this](Event event) { happen(std::move(event)); })
 {
 }
 
@@ -182,6 +185,27 @@ void AgentShell::carry_out(const SendToActor& send)
     }
 }
 
+void AgentShell::carry_out(const ChoosePort& choose)
+{
+    using boost::asio::ip::tcp;
+    boost::system::error_code error;
+    std::uint16_t port = 0;
+    tcp::acceptor acceptor(io_);
+    acceptor.open(tcp::v4(), error);
+    acceptor.bind(tcp::endpoint(tcp::v4(), 0), error);
+    if (const auto chosen = acceptor.local_endpoint(error); !error) {
+        port = chosen.port();
+    }
+    happen(PortChosen{choose.run, port});
+}
+
+void AgentShell::carry_out(const SendToRank& send)
+{
+    if (const auto sent = actors_socket_.send(net::PeerId{send.peer}, send.packet); !sent) {
+        spdlog::debug("not sent to a rank: {}", to_string(sent.error()));
+    }
+}
+
 void AgentShell::carry_out(const Log& log)
 {
     base::log_about(log.level, log.text, log.subject);
@@ -203,6 +227,10 @@ void AgentShell::on_actor_packet(const net::PeerId& peer, proto::Packet packet)
         refusal.message = proto::Refused{proto::RefusalReason::invalid_hello,
                                          "this agent did not start process " + std::to_string(hello->pid)};
         (void)actors_socket_.send(peer, refusal);
+        return;
+    }
+    if (proto::may_send(proto::Role::rank, proto::Role::agent, proto::type_of(packet.message))) {
+        happen(FromRank{peer.bytes, std::move(packet)});
         return;
     }
     const auto launch = launches_.find(peer);

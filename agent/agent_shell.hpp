@@ -4,6 +4,7 @@
 #include "agent/actor_launcher.hpp"
 #include "agent/core/agent_core.hpp"
 #include "agent/process/child_process.hpp"
+#include "agent/ranks/rank_processes.hpp"
 #include "base/error.hpp"
 #include "net/socket.hpp"
 
@@ -52,6 +53,11 @@ private:
     void carry_out(const SendToCoordinator& send);
     void carry_out(const Redial& redial);
     void carry_out(const SendToActor& send);
+    void carry_out(const SpawnRank& spawn) { ranks_.spawn(spawn); }
+    void carry_out(const EndRank& end) { ranks_.end(end); }
+    void carry_out(const ReadOutput& read) { ranks_.read(read); }
+    void carry_out(const ChoosePort& choose);
+    void carry_out(const SendToRank& send);
     void carry_out(const Log& log);
     void carry_out(const Exit& exit);
 
@@ -69,6 +75,7 @@ private:
     boost::asio::steady_timer timer_;
 
     std::map<std::uint32_t, Actor> actors_;  ///< by slot
+    RankProcesses ranks_;
     std::map<net::PeerId, Launch> launches_; ///< who speaks on the actors' socket
     std::deque<Event> pending_;              ///< what carrying out an effect made happen
     bool is_stepping_ = false;

@@ -112,6 +112,38 @@ base::Result<proto::JobCancelled> Client::cancel(const proto::JobId& job_id)
     return impl_->ask<proto::JobCancelled>(proto::CancelJob{job_id});
 }
 
+base::Result<proto::ProgramLaunched> Client::launch(const proto::LaunchProgram& request)
+{
+    return impl_->ask<proto::ProgramLaunched>(request);
+}
+
+base::Result<Client::ProgramNews> Client::watch_program(const proto::WatchProgram& request)
+{
+    auto packet = impl_->ask_for_packet(request);
+    if (!packet) {
+        return tl::unexpected(std::move(packet.error()));
+    }
+    auto* changes = std::get_if<proto::ProgramChanges>(&packet->message);
+    std::size_t bytes = 0;
+    if (changes != nullptr) {
+        for (const auto& chunk : changes->output) {
+            bytes += chunk.bytes;
+        }
+    }
+    const std::size_t sent = packet->blobs.empty() ? 0 : packet->blobs.front().bytes.size();
+    if (changes == nullptr || bytes != sent) {
+        return base::fail(base::ExitCode::failed, "the coordinator at " + impl_->connection.options().endpoint +
+                                                      " gave an answer that does not fit the question; use programs "
+                                                      "of the same release on both sides");
+    }
+    return ProgramNews{std::move(*changes), packet->blobs.empty() ? proto::Blob{} : std::move(packet->blobs.front())};
+}
+
+base::Result<proto::ProgramChanges> Client::stop_program(const proto::StopProgram& request)
+{
+    return impl_->ask<proto::ProgramChanges>(request);
+}
+
 base::Result<proto::Blob> Client::fetch_artifact(const std::string& sha256)
 {
     auto packet = impl_->ask_for_packet(proto::FetchArtifact{sha256});

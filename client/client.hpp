@@ -60,6 +60,17 @@ public:
     base::Result<proto::Status> status(const proto::GetStatus& request);
     base::Result<proto::JobCancelled> cancel(const proto::JobId& job_id);
 
+    /// The program is in the coordinator's books, and has to be watched from now on.
+    base::Result<proto::ProgramLaunched> launch(const proto::LaunchProgram& request);
+
+    /// What a program's ranks wrote, with what became of it.
+    struct ProgramNews {
+        proto::ProgramChanges changes;
+        proto::Blob output; ///< of changes.output, one chunk after the other
+    };
+    base::Result<ProgramNews> watch_program(const proto::WatchProgram& request);
+    base::Result<proto::ProgramChanges> stop_program(const proto::StopProgram& request);
+
     /// The artifact's bytes, which have the hash asked for.
     base::Result<proto::Blob> fetch_artifact(const std::string& sha256);
 

@@ -74,6 +74,10 @@ public:
 
 private:
     std::function<void(Event)> poster();
+    bool may_launch(const std::string& public_key) const
+    {
+        return key_guard_ ? key_guard_->may_launch(public_key) : settings_.allows_programs;
+    }
     void handle(const Event& event);
     void perform_all(Effects& effects);
     void perform(Send& effect);
@@ -151,7 +155,8 @@ base::Result<void> Daemon::start(Effects effects)
                                               packet.envelope.correlation,
                                               std::move(packet.message),
                                               std::move(packet.blobs),
-                                              static_cast<std::uint64_t>(unix_ms)});
+                                              static_cast<std::uint64_t>(unix_ms),
+                                              may_launch(peer.public_key)});
                     },
                     [this](net::PeerId, proto::DecodeError error) {
                         if (const auto count = garbage_log_.count(Clock::now())) {

@@ -21,7 +21,7 @@ base::Result<std::unique_ptr<KeyGuard>> KeyGuard::open(net::Context& context, bo
     if (!allowed) {
         return tl::unexpected(std::move(allowed.error()));
     }
-    if (allowed->empty()) {
+    if (allowed->all.empty()) {
         return base::fail(base::ExitCode::usage,
                           "nobody could connect: no key was issued yet. Run 'sdctl keys issue NAME --data-dir " +
                               data_dir.string() + " --out NAME.key' for each agent and each person");
@@ -36,9 +36,9 @@ base::Result<std::unique_ptr<KeyGuard>> KeyGuard::open(net::Context& context, bo
 }
 
 KeyGuard::KeyGuard(net::Context& context, boost::asio::io_context& io, std::filesystem::path data_dir,
-                   net::CurveServer server, std::set<std::string> allowed)
-    : data_dir_(std::move(data_dir)), server_(std::move(server)), allowed_(allowed),
-      authenticator_(context, std::move(allowed)), timer_(io)
+                   net::CurveServer server, net::AllowedKeys allowed)
+    : data_dir_(std::move(data_dir)), server_(std::move(server)), allowed_(std::move(allowed)),
+      authenticator_(context, allowed_.all), timer_(io)
 {
 }
 
@@ -66,9 +66,10 @@ void KeyGuard::read_again()
     }
     complaint_.clear();
     if (*allowed != allowed_) {
-        allowed_ = *allowed;
-        authenticator_.allow(std::move(*allowed));
-        spdlog::info("{} keys may connect now", allowed_.size());
+        allowed_ = std::move(*allowed);
+        authenticator_.allow(allowed_.all);
+        spdlog::info("{} keys may connect now, {} of them may launch programs", allowed_.all.size(),
+                     allowed_.may_launch.size());
     }
 }
 

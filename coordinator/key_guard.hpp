@@ -3,10 +3,10 @@
 
 #include "base/error.hpp"
 #include "net/curve.hpp"
+#include "net/key_files.hpp"
 
 #include <filesystem>
 #include <memory>
-#include <set>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -25,15 +25,18 @@ public:
 
     const net::CurveServer& server() const { return server_; }
 
+    /// Whether the key's owner may run programs on the nodes.
+    bool may_launch(const std::string& public_key) const { return allowed_.may_launch.contains(public_key); }
+
 private:
     KeyGuard(net::Context& context, boost::asio::io_context& io, std::filesystem::path data_dir,
-             net::CurveServer server, std::set<std::string> allowed);
+             net::CurveServer server, net::AllowedKeys allowed);
     void follow();
     void read_again();
 
     std::filesystem::path data_dir_;
     net::CurveServer server_;
-    std::set<std::string> allowed_;
+    net::AllowedKeys allowed_;
     std::string complaint_; ///< why the keys could not be read the last time; empty when they could
     net::Authenticator authenticator_;
     boost::asio::steady_timer timer_;

@@ -20,6 +20,7 @@ using base::ExitCode;
 namespace {
 
 constexpr std::size_t max_key_file_bytes = 4096;
+constexpr const char* may_launch_line = "may-launch";
 
 fs::path keys_dir(const fs::path& data_dir)
 {
@@ -119,29 +120,42 @@ base::Result<std::vector<std::string>> list_members(const fs::path& data_dir)
     return names;
 }
 
-base::Result<std::set<std::string>> load_allowed_keys(const fs::path& data_dir)
+base::Result<AllowedKeys> load_allowed_keys(const fs::path& data_dir)
 {
     const auto names = list_members(data_dir);
     if (!names) {
         return tl::unexpected(names.error());
     }
-    std::set<std::string> keys;
+    AllowedKeys keys;
     for (const auto& name : *names) {
         const auto path = public_key_file(data_dir, name);
         const auto content = base::read_file(path, max_key_file_bytes);
         if (!content) {
             return tl::unexpected(content.error());
         }
-        const auto key = trim(*content);
+        std::istringstream lines(*content);
+        std::string key;
+        std::getline(lines, key);
+        key = trim(key);
         if (!is_key(key)) {
             return base::fail(ExitCode::failed, "there is no key in " + path.string());
         }
-        keys.insert(key);
+        keys.all.insert(key);
+        for (std::string line; std::getline(lines, line);) {
+            line = trim(line);
+            if (line == may_launch_line) {
+                keys.may_launch.insert(key);
+            } else if (!line.empty()) { // a right that this release does not know is no reason to let less be checked
+                return base::fail(ExitCode::failed, path.string() + ": '" + line.substr(0, 64) +
+                                                        "' is nothing that a key may be allowed; known is: may-launch");
+            }
+        }
     }
     return keys;
 }
 
-base::Result<void> issue_member_key(const fs::path& data_dir, const std::string& name, const fs::path& key_file)
+base::Result<void> issue_member_key(const fs::path& data_dir, const std::string& name, const fs::path& key_file,
+                                    bool may_launch)
 {
     if (!proto::is_valid_name(name)) {
         return base::fail(ExitCode::usage, "'" + name + "' is not a name (1 to 64 letters, digits, . _ -)");
@@ -159,7 +173,7 @@ base::Result<void> issue_member_key(const fs::path& data_dir, const std::string&
     const auto keys = make_curve_key_pair();
     const std::string content = "name: " + name + "\ncoordinator-public-key: " + server->public_key +
                                 "\npublic-key: " + keys.public_key + "\nsecret-key: " + keys.secret_key + "\n";
-    const std::string public_content = keys.public_key + "\n";
+    const std::string public_content = keys.public_key + "\n" + (may_launch ? std::string(may_launch_line) + "\n" : "");
     auto issued =
         write_secret(key_file, content).and_then([&] { return make_folder(public_file.parent_path()); }).and_then([&] {
             return base::write_file_atomically(public_file, std::as_bytes(std::span(public_content)));

@@ -69,6 +69,10 @@ void RouterSocket::start(RouterHandlers handlers)
                                 return;
                             }
                             PeerId peer{frames[0].to_string()};
+                            // Set by the Authenticator; cppzmq's gets() throws where there is none.
+                            if (const char* key = ::zmq_msg_gets(frames[1 % frames.size()].handle(), "User-Id")) {
+                                peer.public_key = key;
+                            }
                             auto packet = read_packet(std::span(frames).subspan(1));
                             if (packet) {
                                 impl->handlers.on_packet(std::move(peer), std::move(*packet));

@@ -21,6 +21,8 @@ namespace sdfleet::net {
 /// The name ZeroMQ gives a connection; arbitrary bytes, good for a map's key and to answer to.
 struct PeerId {
     std::string bytes;
+    /// The public key that the peer proved to have, on a router with CURVE; empty elsewhere. Sending does not look at it.
+    std::string public_key = {};
 
     auto operator<=>(const PeerId&) const = default;
 };

@@ -33,6 +33,7 @@ int run_application(int argc, const char* const* argv)
     add_node_command(app, program);
     add_top_command(app, program);
     add_models_command(app, program);
+    add_launch_command(app, program);
     add_keys_command(app, program);
     add_bench_command(app, program);
 

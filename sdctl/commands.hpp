@@ -17,6 +17,7 @@ void add_nodes_command(CLI::App& app, Program& program);
 void add_node_command(CLI::App& app, Program& program);
 void add_top_command(CLI::App& app, Program& program);
 void add_models_command(CLI::App& app, Program& program);
+void add_launch_command(CLI::App& app, Program& program);
 void add_keys_command(CLI::App& app, Program& program);
 void add_bench_command(CLI::App& app, Program& program);
 

@@ -63,6 +63,10 @@ const char* to_text(proto::ActorPhase phase)
         return "restarting";
     case proto::ActorPhase::failed:
         return "failed";
+    case proto::ActorPhase::lent:
+        return "lent";
+    case proto::ActorPhase::vacant:
+        return "vacant";
     }
     return "";
 }

@@ -132,8 +132,13 @@ base::Result<LocalFleet> LocalFleet::start(const LocalFleetOptions& options)
         agent_arguments.insert(agent_arguments.end(),
                                {"--actor-bin", std::filesystem::absolute(options.actor_program).string()});
     }
-    auto started =
-        impl->start("coordinator", {"--data-dir", (impl->folder.path() / "data").string(), "--listen", impl->endpoint});
+    std::vector<std::string> coordinator_arguments{"--data-dir", (impl->folder.path() / "data").string(), "--listen",
+                                                   impl->endpoint};
+    if (options.is_for_programs) { // the folder is private: whoever reaches the socket is this user
+        agent_arguments.emplace_back("--programs-only");
+        coordinator_arguments.emplace_back("--allow-programs");
+    }
+    auto started = impl->start("coordinator", std::move(coordinator_arguments));
     if (started) {
         started = impl->start("agent", std::move(agent_arguments));
     }

@@ -18,6 +18,7 @@ struct LocalFleetOptions {
     std::optional<LocalModel> model; ///< none: the fleet can only echo
     bool shows_logs = false;         ///< the daemons log to our stderr, in detail, instead of silently into the folder
     std::filesystem::path actor_program{}; ///< empty: the agent's own choice
+    bool is_for_programs = false;          ///< no actors: `actors` devices for the ranks of a program
 };
 
 /// A coordinator and an agent with its actors, all on this machine, for one command. They listen on private sockets in a

@@ -50,6 +50,10 @@ const char* phase_text(proto::ActorPhase phase)
         return "restarting";
     case proto::ActorPhase::failed:
         return "failed";
+    case proto::ActorPhase::lent:
+        return "lent";
+    case proto::ActorPhase::vacant:
+        return "vacant";
     }
     return "";
 }

@@ -19,8 +19,8 @@ std::string text_of(proto::AttemptId id)
 
 } // namespace
 
-ActorSlot::ActorSlot(proto::Slot slot, std::string device, const Limits& limits)
-    : slot_(slot), device_(std::move(device)), limits_(limits), budget_(limits), launch_{slot, 0}
+ActorSlot::ActorSlot(proto::Slot slot, std::string device, const Limits& limits, bool runs_actor)
+    : slot_(slot), device_(std::move(device)), runs_actor_(runs_actor), limits_(limits), budget_(limits), launch_{slot, 0}
 {
 }
 
@@ -33,6 +33,10 @@ proto::ActorState ActorSlot::state() const
         phase = proto::ActorPhase::failed;
     } else if (is<Dying>() || is<BackingOff>()) {
         phase = proto::ActorPhase::restarting;
+    } else if (is<Lending>() || is<Lent>()) {
+        phase = proto::ActorPhase::lent;
+    } else if (is<Vacant>()) {
+        phase = proto::ActorPhase::vacant;
     }
     return {slot_, device_, phase, has_process() ? pid_ : 0, restarts_, is<Ready>() ? "" : detail_};
 }
@@ -44,7 +48,7 @@ bool ActorSlot::has(proto::AttemptId id) const
 
 bool ActorSlot::has_process() const
 {
-    return is<Starting>() || is<Ready>() || is<Dying>() || is<Leaving>();
+    return is<Starting>() || is<Ready>() || is<Dying>() || is<Lending>() || is<Leaving>();
 }
 
 void ActorSlot::report_to(std::vector<proto::AttemptReport>& reports) const
@@ -78,7 +82,35 @@ ActorSlot::AttemptInHand* ActorSlot::running(proto::AttemptId id)
 
 void ActorSlot::start(Milliseconds now, Outbox& out)
 {
-    spawn(now, out);
+    if (runs_actor_) {
+        spawn(now, out);
+    } else {
+        phase_ = Vacant{};
+    }
+}
+
+void ActorSlot::lend(Milliseconds now, Outbox& out)
+{
+    const std::string why = "is lent to a program";
+    hand_back_staged(why, out);
+    if (!in_hand_.empty() && !in_hand_.front().is_fenced) {
+        out.finished.push_back(failed(in_hand_.front().assign, proto::FailureReason::overloaded, name() + " " + why));
+    }
+    in_hand_.clear();
+    detail_.clear();
+    if (has_process()) {
+        phase_ = Lending{now + limits_.kill_repeat};
+        out.effects.push_back(KillActor{launch_});
+    } else {
+        phase_ = Lent{};
+    }
+    announce(out);
+}
+
+void ActorSlot::reclaim(Milliseconds now, Outbox& out)
+{
+    start(now, out);
+    announce(out);
 }
 
 void ActorSlot::spawn(Milliseconds now, Outbox& out)
@@ -210,6 +242,10 @@ void ActorSlot::on_exited(const ActorExited& exited, Milliseconds now, Outbox& o
         phase_ = Idle{};
         return;
     }
+    if (is<Lending>()) {
+        phase_ = Lent{};
+        return;
+    }
     if (is<Starting>() && exited.exit_code == bad_input_exit_code) {
         phase_ = Failed{};
         out.stop = Exit{bad_input_exit_code, name() + " cannot load its model (its own line is above)"};
@@ -250,6 +286,10 @@ void ActorSlot::on_tick(Milliseconds now, Outbox& out)
         dying->kill_again_at = now + limits_.kill_repeat;
         out.effects.push_back(KillActor{launch_});
     }
+    if (auto* lending = std::get_if<Lending>(&phase_); lending != nullptr && now >= lending->kill_again_at) {
+        lending->kill_again_at = now + limits_.kill_repeat;
+        out.effects.push_back(KillActor{launch_});
+    }
     if (const auto* waiting = std::get_if<BackingOff>(&phase_); waiting != nullptr && now >= waiting->until) {
         ++restarts_;
         spawn(now, out);
@@ -284,6 +324,9 @@ std::optional<Milliseconds> ActorSlot::next_deadline() const
     }
     if (const auto* dying = std::get_if<Dying>(&phase_)) {
         return dying->kill_again_at;
+    }
+    if (const auto* lending = std::get_if<Lending>(&phase_)) {
+        return lending->kill_again_at;
     }
     if (const auto* waiting = std::get_if<BackingOff>(&phase_)) {
         return waiting->until;

@@ -19,7 +19,8 @@ namespace sdfleet::agent {
 /// at a time and keeps the next one staged.
 class ActorSlot {
 public:
-    ActorSlot(proto::Slot slot, std::string device, const Limits& limits);
+    /// Without `runs_actor` the device is for programs alone.
+    ActorSlot(proto::Slot slot, std::string device, const Limits& limits, bool runs_actor = true);
 
     proto::ActorState state() const;
     bool has(proto::AttemptId id) const;
@@ -38,6 +39,14 @@ public:
 
     /// The work in hand is not ours any more: stop it, and tell nobody.
     void fence(Milliseconds now, Outbox& out);
+
+    /// Gives the device to a program: the actor ends. is_lent() tells when it has.
+    void lend(Milliseconds now, Outbox& out);
+    bool is_lent() const { return is<Lent>(); }
+    /// The program has no use for the device any more: the actor starts again.
+    void reclaim(Milliseconds now, Outbox& out);
+
+    const std::string& device() const { return device_; }
 
     void stop(Outbox& out);
     void kill(Outbox& out);
@@ -65,8 +74,13 @@ private:
         Milliseconds until;
     };
     struct Failed {};
+    struct Lending { ///< killed by us, to be lent once it is reaped
+        Milliseconds kill_again_at;
+    };
+    struct Lent {};
+    struct Vacant {}; ///< this agent runs no actors
     struct Leaving {}; ///< the agent stops
-    using Phase = std::variant<Idle, Starting, Ready, Dying, BackingOff, Failed, Leaving>;
+    using Phase = std::variant<Idle, Starting, Ready, Dying, BackingOff, Failed, Lending, Lent, Vacant, Leaving>;
 
     struct AttemptInHand {
         proto::Assign assign;
@@ -104,6 +118,7 @@ private:
 
     proto::Slot slot_;
     std::string device_;
+    bool runs_actor_;
     Limits limits_;
     RestartBudget budget_;
     Phase phase_;

@@ -18,10 +18,12 @@ std::string text_of(proto::AttemptId id)
 } // namespace
 
 AgentCore::AgentCore(Settings settings)
-    : settings_(std::move(settings)), link_(settings_.limits), results_(settings_.limits)
+    : settings_(std::move(settings)), link_(settings_.limits), results_(settings_.limits),
+      groups_(settings_.limits.group_members)
 {
     for (const auto& device : settings_.actor_devices) {
-        slots_.emplace_back(proto::Slot{static_cast<std::uint32_t>(slots_.size())}, device, settings_.limits);
+        slots_.emplace_back(proto::Slot{static_cast<std::uint32_t>(slots_.size())}, device, settings_.limits,
+                            settings_.runs_actors);
     }
 }
 
@@ -41,11 +43,17 @@ Effects AgentCore::step(const Event& event, Milliseconds now)
 
 std::optional<Milliseconds> AgentCore::next_deadline() const
 {
+    std::optional<Milliseconds> runs_deadline;
+    for (const auto& [id, run] : runs_) {
+        runs_deadline = earlier(runs_deadline, run.next_deadline());
+    }
     if (stopping_) {
-        return stopping_->is_over ? std::nullopt : std::optional(std::min(stopping_->kill_at, stopping_->give_up_at));
+        return stopping_->is_over ? std::nullopt
+                                  : earlier(std::min(stopping_->kill_at, stopping_->give_up_at), runs_deadline);
     }
     auto deadline = earlier(link_.next_deadline(), slots_due_at_ ? slots_due_at_ : slots_deadline());
     deadline = earlier(deadline, tell_accepted_at_);
+    deadline = earlier(deadline, runs_deadline);
     if (link_.is_bulk_open()) {
         deadline = earlier(deadline, results_.ack_deadline());
     }
@@ -106,6 +114,10 @@ void AgentCore::said(const proto::Welcome& welcome, const FromCoordinator& event
     }
     epoch_ = welcome.epoch;
     link_.on_control_welcome(welcome, event.packet.envelope.cluster, now);
+    for (const auto& [id, run] : runs_) {
+        run.on_welcome(out_);
+    }
+    groups_.on_welcome(out_);
 }
 
 void AgentCore::said(const proto::Refused& refused, const FromCoordinator&, Milliseconds now)
@@ -193,6 +205,7 @@ void AgentCore::advance(Milliseconds now)
         return;
     }
     advance_slots(now);
+    advance_runs(now);
     if (out_.stop) {
         const auto exit = *out_.stop;
         begin_stop(exit, exit.reason, now);
@@ -261,6 +274,14 @@ void AgentCore::talk_to_coordinator(Milliseconds now)
         send(proto::Channel::bulk, hello(proto::Channel::bulk));
     }
     tell_accepted(now);
+    for (auto& packet : std::exchange(out_.bulky, {})) {
+        if (link_.is_member()) { // else it is said again after the welcome
+            const auto correlation = packet.envelope.correlation;
+            packet.envelope = link_.envelope();
+            packet.envelope.correlation = correlation;
+            out_.effects.push_back(SendToCoordinator{proto::Channel::control, std::move(packet)});
+        }
+    }
     for (auto& message : std::exchange(out_.control, {})) {
         if (link_.is_member()) {
             send(proto::Channel::control, std::move(message));
@@ -273,12 +294,17 @@ void AgentCore::talk_to_coordinator(Milliseconds now)
         }
     }
     if (due.heartbeat) {
-        proto::Heartbeat heartbeat{*due.heartbeat, {}, {}};
+        proto::Heartbeat heartbeat{*due.heartbeat, {}, {}, {}};
         for (const auto& report : attempts_in_hand()) {
             heartbeat.attempts.push_back(report.attempt_id);
         }
         for (const auto& slot : slots_) {
             heartbeat.actors.push_back(slot.state());
+        }
+        for (const auto& [id, run] : runs_) {
+            if (run.is_present()) {
+                heartbeat.programs.push_back(id);
+            }
         }
         send(proto::Channel::control, std::move(heartbeat));
     }
@@ -316,6 +342,122 @@ void AgentCore::fence(Milliseconds now)
     for (auto& slot : slots_) {
         slot.fence(now, out_);
     }
+    for (auto& [id, run] : runs_) {
+        run.abandon(now, out_);
+    }
+}
+
+// ---------------------------------------------------------------- programs and their groups
+
+RankRun* AgentCore::find(const proto::ProgramRun& run)
+{
+    const auto found = runs_.find(run);
+    return found == runs_.end() ? nullptr : &found->second;
+}
+
+GroupDesk::IsOurs AgentCore::is_ours() const
+{
+    return [this](const proto::GroupId& group, proto::Epoch epoch, proto::Rank rank) {
+        const auto run = runs_.find({{group.value.substr(0, group.value.find('/'))}, epoch});
+        return run != runs_.end() && run->second.is_alive(rank);
+    };
+}
+
+void AgentCore::said(const proto::StartRanks& order, const FromCoordinator&, Milliseconds now)
+{
+    if (!link_.is_member() || runs_.contains(order.run)) {
+        return;
+    }
+    for (const auto& place : order.places) {
+        for (const auto slot : place.slots) {
+            if (slot.value >= slots_.size()) {
+                out_.log(LogLevel::error, "asked to start ranks on slot " + std::to_string(slot.value) +
+                                              ", which this node does not have");
+                out_.control.emplace_back(proto::RanksGone{order.run});
+                return;
+            }
+        }
+    }
+    out_.log(LogLevel::info, "program " + order.run.program_id.value + ": starting " +
+                                 std::to_string(order.places.size()) + " of its " + std::to_string(order.spec.ranks) +
+                                 " ranks");
+    runs_.try_emplace(order.run, order, settings_.limits, slots_, now, out_);
+    slots_due_at_.reset();
+}
+
+void AgentCore::said(const proto::StopRanks& stop, const FromCoordinator&, Milliseconds now)
+{
+    RankRun* run = find(stop.run);
+    if (run == nullptr || !run->is_present()) {
+        out_.control.emplace_back(proto::RanksGone{stop.run});
+    } else {
+        run->stop(Milliseconds(stop.grace_ms), now, out_);
+    }
+}
+
+void AgentCore::said(const proto::OutputTaken& taken, const FromCoordinator&, Milliseconds)
+{
+    if (RankRun* run = find(taken.run)) {
+        run->on_taken(taken.until);
+    }
+}
+
+void AgentCore::said(const proto::GroupFormed&, const FromCoordinator& event, Milliseconds)
+{
+    groups_.on_coordinator(event.packet, out_);
+}
+
+void AgentCore::said(const proto::GroupRefused&, const FromCoordinator& event, Milliseconds)
+{
+    groups_.on_coordinator(event.packet, out_);
+}
+
+void AgentCore::said(const proto::GroupAbort&, const FromCoordinator& event, Milliseconds)
+{
+    groups_.on_coordinator(event.packet, out_);
+}
+
+void AgentCore::on(const RankSpawned& event, Milliseconds)
+{
+    if (RankRun* run = find(event.run)) {
+        run->on_spawned(event);
+    }
+}
+
+void AgentCore::on(const RankEnded& event, Milliseconds)
+{
+    if (RankRun* run = find(event.run)) {
+        run->on_ended(event, out_);
+        groups_.keep_only(is_ours());
+    }
+}
+
+void AgentCore::on(const RankWrote& event, Milliseconds)
+{
+    if (RankRun* run = find(event.run)) {
+        run->on_wrote(event, out_);
+    }
+}
+
+void AgentCore::on(const PortChosen& event, Milliseconds)
+{
+    if (RankRun* run = find(event.run)) {
+        run->on_port(event.port, out_);
+    }
+}
+
+void AgentCore::on(const FromRank& event, Milliseconds)
+{
+    groups_.on_rank(event, is_ours(), out_);
+}
+
+void AgentCore::advance_runs(Milliseconds now)
+{
+    for (auto& [id, run] : runs_) {
+        run.advance(now, settings_, slots_, out_);
+        slots_due_at_.reset(); // it may have lent them, or given them back
+    }
+    std::erase_if(runs_, [now](const auto& entry) { return entry.second.may_be_forgotten(now); });
 }
 
 // ---------------------------------------------------------------- the end
@@ -328,6 +470,9 @@ void AgentCore::begin_stop(Exit exit, const std::string& goodbye, Milliseconds n
     for (auto& slot : slots_) {
         slot.stop(out_);
     }
+    for (auto& [id, run] : runs_) {
+        run.stop(settings_.limits.stop_patience / 2, now, out_);
+    }
     const auto kill_at = now + settings_.limits.stop_patience;
     stopping_ = Stopping{std::move(exit), kill_at, kill_at + settings_.limits.stop_patience};
 }
@@ -337,7 +482,10 @@ void AgentCore::advance_stop(Milliseconds now)
     if (stopping_->is_over) {
         return;
     }
-    const bool are_all_gone = std::ranges::none_of(slots_, &ActorSlot::has_process);
+    advance_runs(now);
+    const bool are_all_gone =
+        std::ranges::none_of(slots_, &ActorSlot::has_process) &&
+        std::ranges::none_of(runs_, [](const auto& entry) { return entry.second.has_processes(); });
     if (are_all_gone || now >= stopping_->give_up_at) {
         stopping_->is_over = true;
         out_.effects.push_back(stopping_->exit);
@@ -347,6 +495,9 @@ void AgentCore::advance_stop(Milliseconds now)
         stopping_->kill_at = Milliseconds::max();
         for (auto& slot : slots_) {
             slot.kill(out_);
+        }
+        for (auto& [id, run] : runs_) {
+            run.abandon(now, out_);
         }
     }
 }
@@ -374,6 +525,7 @@ proto::AgentHello AgentCore::hello(proto::Channel channel) const
             hello.actors.push_back(slot.state());
         }
         hello.attempts = attempts_in_hand();
+        hello.address = settings_.address;
     }
     return hello;
 }

@@ -5,10 +5,13 @@
 #include "agent/core/coordinator_link.hpp"
 #include "agent/core/effect.hpp"
 #include "agent/core/event.hpp"
+#include "agent/core/group_desk.hpp"
 #include "agent/core/outbox.hpp"
+#include "agent/core/rank_run.hpp"
 #include "agent/core/result_box.hpp"
 #include "agent/core/settings.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +45,11 @@ private:
     void on(const FromActor& event, Milliseconds now);
     void on(const ActorSpawned& event, Milliseconds now);
     void on(const ActorExited& event, Milliseconds now);
+    void on(const RankSpawned& event, Milliseconds now);
+    void on(const RankEnded& event, Milliseconds now);
+    void on(const RankWrote& event, Milliseconds now);
+    void on(const PortChosen& event, Milliseconds now);
+    void on(const FromRank& event, Milliseconds now);
     void on(const Tick& event, Milliseconds now);
     void on(const StopRequested& event, Milliseconds now);
 
@@ -51,10 +59,19 @@ private:
     void said(const proto::Assign& assign, const FromCoordinator& event, Milliseconds now);
     void said(const proto::CancelAttempt& cancel, const FromCoordinator& event, Milliseconds now);
     void said(const proto::ResultAck& ack, const FromCoordinator& event, Milliseconds now);
+    void said(const proto::StartRanks& order, const FromCoordinator& event, Milliseconds now);
+    void said(const proto::StopRanks& stop, const FromCoordinator& event, Milliseconds now);
+    void said(const proto::OutputTaken& taken, const FromCoordinator& event, Milliseconds now);
+    void said(const proto::GroupFormed& formed, const FromCoordinator& event, Milliseconds now);
+    void said(const proto::GroupRefused& refused, const FromCoordinator& event, Milliseconds now);
+    void said(const proto::GroupAbort& abort, const FromCoordinator& event, Milliseconds now);
     template <class Other>
     void said(const Other& other, const FromCoordinator& event, Milliseconds now);
 
     void advance(Milliseconds now);
+    void advance_runs(Milliseconds now);
+    RankRun* find(const proto::ProgramRun& run);
+    GroupDesk::IsOurs is_ours() const;
     void advance_slots(Milliseconds now);
     std::optional<Milliseconds> slots_deadline() const;
     ActorSlot& touch(proto::Slot slot);
@@ -73,6 +90,8 @@ private:
     CoordinatorLink link_;
     ResultBox results_;
     std::vector<ActorSlot> slots_; ///< by slot number
+    std::map<proto::ProgramRun, RankRun> runs_;
+    GroupDesk groups_;
     Outbox out_;                   ///< of the step under way
     /// No slot but the one that was touched in this step has anything to do before then; nothing = look at all. So an
     /// event costs the same however many actors there are.

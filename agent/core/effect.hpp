@@ -6,6 +6,7 @@
 #include "proto/packet.hpp"
 
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -37,6 +38,44 @@ struct SendToActor {
     proto::Packet packet;
 };
 
+/// A rank of a program, under a keeper that ends all that the rank started. Answered with RankSpawned, and later, or
+/// instead, with RankEnded.
+struct SpawnRank {
+    proto::ProgramRun run;
+    proto::Rank rank;
+    std::vector<std::string> command;
+    std::string working_dir; ///< empty = our own
+    std::vector<std::pair<std::string, std::string>> environment;
+};
+
+enum class Ending {
+    ask,     ///< SIGTERM to the rank
+    kill,    ///< SIGKILL to it and to all that it started
+    clean_up ///< the keeper itself does not answer any more
+};
+struct EndRank {
+    proto::ProgramRun run;
+    proto::Rank rank;
+    Ending ending = Ending::ask;
+};
+
+/// Some bytes of what the rank wrote, as soon as there are any. At most one at a time for a stream.
+struct ReadOutput {
+    proto::ProgramRun run;
+    proto::Rank rank;
+    proto::OutputStream stream = proto::OutputStream::out;
+};
+
+/// A TCP port of this machine that nobody listens on.
+struct ChoosePort {
+    proto::ProgramRun run;
+};
+
+struct SendToRank {
+    std::string peer;
+    proto::Packet packet;
+};
+
 using base::LogLevel;
 
 struct Log {
@@ -51,7 +90,8 @@ struct Exit {
     std::string reason; ///< empty for a wanted end
 };
 
-using Effect = std::variant<SpawnActor, KillActor, SendToCoordinator, Redial, SendToActor, Log, Exit>;
+using Effect = std::variant<SpawnActor, KillActor, SendToCoordinator, Redial, SendToActor, SpawnRank, EndRank, ReadOutput,
+                            ChoosePort, SendToRank, Log, Exit>;
 
 /// To be carried out in order.
 using Effects = std::vector<Effect>;

@@ -15,6 +15,7 @@ struct Outbox {
     Effects effects;
     std::vector<proto::Message> control;    ///< to the coordinator, lost when it is not there
     std::vector<proto::AttemptId> accepted; ///< by the slot that was touched
+    std::vector<proto::Packet> bulky;       ///< the same with raw bytes; their envelopes are filled in later
     std::vector<FinishedAttempt> finished;  ///< to the coordinator, until it acknowledges them
     std::optional<Exit> stop;               ///< the whole agent is of no use any more
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sdfleet::agent {
@@ -40,6 +41,11 @@ struct Limits {
     Milliseconds restart_delay_first{100}; ///< doubles with each death within the period
     Milliseconds restart_delay_last{5'000};
 
+    Milliseconds rank_kill_repeat{3'000}; ///< a keeper that did not end its rank by then is killed too
+    Milliseconds run_memory{30'000};      ///< what a run's client does not take for so long after its end is dropped
+    std::uint32_t read_bytes = 32 * 1024; ///< of a rank's output at a time
+    std::size_t group_members = 1'024;    ///< of all ranks of this node
+
     Milliseconds stop_patience{5'000}; ///< what actors get to leave on their own
 };
 
@@ -55,6 +61,10 @@ struct Settings {
     std::vector<proto::DeviceInfo> devices;
     std::vector<proto::ModelInfo> models;
     std::vector<std::string> actor_devices; ///< device of the actor in slot 0, 1, ...
+    bool runs_actors = true;                ///< else the devices are for programs alone
+    std::string address;                    ///< where ranks of other nodes reach this one
+    std::string rank_endpoint;              ///< where ranks reach this agent
+    std::vector<std::pair<std::string, std::string>> rank_defaults; ///< variables that ranks get unless the program sets them
     Limits limits;
 };
 

@@ -25,16 +25,21 @@ namespace {
 /// What posix_spawn is told; freed with the object.
 class SpawnSettings {
 public:
-    explicit SpawnSettings(const std::filesystem::path& output)
+    explicit SpawnSettings(const Command& command)
     {
         ::posix_spawn_file_actions_init(&actions_);
         ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        if (!output.empty()) {
+        if (!command.output.empty()) {
             constexpr mode_t owner_only = 0600;
-            ::posix_spawn_file_actions_addopen(&actions_, STDERR_FILENO, output.c_str(),
+            ::posix_spawn_file_actions_addopen(&actions_, STDERR_FILENO, command.output.c_str(),
                                                O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, owner_only);
         }
-        ::posix_spawn_file_actions_adddup2(&actions_, STDERR_FILENO, STDOUT_FILENO);
+        if (command.stdout_fd >= 0) {
+            ::posix_spawn_file_actions_adddup2(&actions_, command.stdout_fd, STDOUT_FILENO);
+            ::posix_spawn_file_actions_adddup2(&actions_, command.stderr_fd, STDERR_FILENO);
+        } else {
+            ::posix_spawn_file_actions_adddup2(&actions_, STDERR_FILENO, STDOUT_FILENO);
+        }
         ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
 
         sigset_t none;
@@ -149,7 +154,7 @@ base::Result<ChildProcess> ChildProcess::spawn(boost::asio::io_context& io, cons
     std::vector<std::string> arguments{command.program.string()};
     arguments.insert(arguments.end(), command.arguments.begin(), command.arguments.end());
     auto environment = environment_with(command.environment);
-    const SpawnSettings settings(command.output);
+    const SpawnSettings settings(command);
     pid_t pid = 0;
     const int error = ::posix_spawn(&pid, command.program.c_str(), settings.actions(), settings.attributes(),
                                     pointers_to(arguments).data(), pointers_to(environment).data());

@@ -22,6 +22,8 @@ struct Command {
     std::vector<std::string> arguments = {};
     std::vector<std::pair<std::string, std::string>> environment = {}; ///< added to, or in place of, our own
     std::filesystem::path output = {}; ///< file, emptied first, that gets its stdout and stderr; empty = our stderr
+    int stdout_fd = -1; ///< descriptors of ours that become its stdout and stderr, both or none; they stay open here
+    int stderr_fd = -1;
 };
 
 /// One child process and the duty to end and reap it: when the object goes, so does the process. The child leads a

@@ -97,7 +97,8 @@ void add_fleet(Families& families, const proto::Status& s)
                       {{"busy", s.actors_busy},
                        {"idle", s.actors_idle},
                        {"starting", s.actors_starting},
-                       {"failed", s.actors_failed}});
+                       {"failed", s.actors_failed},
+                       {"lent", s.actors_lent}});
     families.counter("sdfleet_nodes_lost_total", "Times that a node was given up.", s.nodes_lost_total);
 }
 

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/core/rank_run.hpp"
+
+#include "agent/core/rank_environment.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sdfleet::agent {
+
+namespace {
+
+std::size_t index_of(proto::OutputStream stream)
+{
+    return static_cast<std::size_t>(stream);
+}
+
+constexpr std::array both_streams{proto::OutputStream::out, proto::OutputStream::err};
+
+} // namespace
+
+RankRun::RankRun(proto::StartRanks order, const Limits& limits, std::vector<ActorSlot>& slots, Milliseconds now,
+                 Outbox& out)
+    : order_(std::move(order)), limits_(limits), master_port_(order_.master_port)
+{
+    for (const auto& place : order_.places) {
+        ranks_[place.rank].place = place;
+        for (const auto slot : place.slots) {
+            slots.at(slot.value).lend(now, out);
+        }
+    }
+}
+
+bool RankRun::is_alive(proto::Rank rank) const
+{
+    const auto found = ranks_.find(rank);
+    return found != ranks_.end() && is<Running>() && !found->second.exit;
+}
+
+bool RankRun::are_all_ended() const
+{
+    return std::ranges::all_of(ranks_, [](const auto& entry) { return entry.second.exit.has_value(); });
+}
+
+bool RankRun::are_streams_ended() const
+{
+    return std::ranges::all_of(ranks_, [](const auto& entry) {
+        return std::ranges::all_of(entry.second.streams, [](Reading r) { return r == Reading::ended; });
+    });
+}
+
+bool RankRun::has_processes() const
+{
+    return is<Running>() && !are_all_ended();
+}
+
+bool RankRun::may_be_forgotten(Milliseconds now) const
+{
+    const auto* gone = std::get_if<Gone>(&phase_);
+    return gone != nullptr && (is_abandoned_ || now >= gone->at + limits_.run_memory);
+}
+
+// ---------------------------------------------------------------- start
+
+bool RankRun::are_devices_ours(const std::vector<ActorSlot>& slots) const
+{
+    return std::ranges::all_of(ranks_, [&](const auto& entry) {
+        return std::ranges::all_of(entry.second.place.slots,
+                                   [&](proto::Slot slot) { return slots.at(slot.value).is_lent(); });
+    });
+}
+
+void RankRun::begin(const Settings& settings, const std::vector<ActorSlot>& slots, Outbox& out)
+{
+    if (stopping_) {
+        give_up("was stopped before it started", out);
+    } else if (is<Vacating>() && are_devices_ours(slots)) {
+        phase_ = Choosing{};
+        if (master_port_ == 0) {
+            out.effects.push_back(ChoosePort{run()});
+        }
+    }
+    if (is<Choosing>() && master_port_ != 0) {
+        spawn_all(settings, out);
+    }
+}
+
+void RankRun::on_port(std::uint16_t port, Outbox& out)
+{
+    master_port_ = port;
+    if (port == 0) {
+        give_up("was not started: there is no free port for the ranks to meet", out);
+    }
+}
+
+void RankRun::spawn_all(const Settings& settings, Outbox& out)
+{
+    phase_ = Running{};
+    for (auto& [rank, state] : ranks_) {
+        state.streams = {Reading::idle, Reading::idle};
+        out.effects.push_back(SpawnRank{run(), rank, order_.spec.command, order_.spec.working_dir,
+                                        rank_environment(settings, order_, state.place, master_port_)});
+    }
+}
+
+void RankRun::give_up(const std::string& why, Outbox& out)
+{
+    phase_ = Running{};
+    for (auto& [rank, state] : ranks_) {
+        state.exit = proto::RankExit{1, 0, why};
+        out.control.emplace_back(proto::RankExited{run(), rank, *state.exit});
+    }
+}
+
+void RankRun::on_spawned(const RankSpawned& event)
+{
+    if (const auto found = ranks_.find(event.rank); found != ranks_.end()) {
+        found->second.pid = event.pid;
+    }
+}
+
+/// Once it is known of each rank whether it could be started.
+void RankRun::tell_started(Outbox& out)
+{
+    const auto is_known = [](const auto& entry) { return entry.second.pid != 0 || entry.second.exit.has_value(); };
+    if (!is_start_told_ && std::ranges::all_of(ranks_, is_known)) {
+        is_start_told_ = true;
+        out.control.emplace_back(started());
+    }
+}
+
+proto::RanksStarted RankRun::started() const
+{
+    proto::RanksStarted message{run(), master_port_, {}};
+    for (const auto& [rank, state] : ranks_) {
+        if (state.pid != 0) {
+            message.pids.push_back({rank, state.pid});
+        }
+    }
+    return message;
+}
+
+// ---------------------------------------------------------------- output
+
+void RankRun::read_on(Outbox& out)
+{
+    for (auto& [rank, state] : ranks_) {
+        for (const auto stream : both_streams) {
+            auto& reading = state.streams[index_of(stream)];
+            if (reading == Reading::idle && sent_until_ - taken_until_ < proto::output_window / 2) {
+                reading = Reading::under_way;
+                out.effects.push_back(ReadOutput{run(), rank, stream});
+            }
+        }
+    }
+}
+
+void RankRun::on_wrote(RankWrote event, Outbox& out)
+{
+    const auto found = ranks_.find(event.rank);
+    if (found == ranks_.end()) {
+        return;
+    }
+    auto& reading = found->second.streams[index_of(event.stream)];
+    reading = event.bytes.empty() ? Reading::ended : Reading::idle;
+    if (event.bytes.empty() || is_abandoned_) {
+        return;
+    }
+    const proto::OutputChunk chunk{event.rank, event.stream, static_cast<std::uint32_t>(event.bytes.size())};
+    SentOutput output{{run(), sent_until_, {chunk}}, proto::Blob::of(std::move(event.bytes)), 0};
+    sent_until_ += proto::weight_of(chunk);
+    output.end = sent_until_;
+    out.bulky.push_back({{}, output.message, {output.bytes}});
+    sent_.push_back(std::move(output));
+}
+
+void RankRun::on_taken(std::uint64_t until)
+{
+    taken_until_ = std::clamp(until, taken_until_, sent_until_);
+    while (!sent_.empty() && sent_.front().end <= taken_until_) {
+        sent_.pop_front();
+    }
+}
+
+/// What was said to the connection before may be lost.
+void RankRun::on_welcome(Outbox& out) const
+{
+    if (!is<Running>() && !is<Gone>()) {
+        return;
+    }
+    out.control.emplace_back(started());
+    for (const auto& output : sent_) {
+        out.bulky.push_back({{}, output.message, {output.bytes}});
+    }
+    for (const auto& [rank, state] : ranks_) {
+        if (state.exit) {
+            out.control.emplace_back(proto::RankExited{run(), rank, *state.exit});
+        }
+    }
+    if (is<Gone>()) {
+        out.control.emplace_back(proto::RanksGone{run()});
+    }
+}
+
+// ---------------------------------------------------------------- end
+
+void RankRun::on_ended(const RankEnded& event, Outbox& out)
+{
+    const auto found = ranks_.find(event.rank);
+    if (found == ranks_.end() || found->second.exit) {
+        return;
+    }
+    found->second.exit = event.exit;
+    out.control.emplace_back(proto::RankExited{run(), event.rank, event.exit});
+}
+
+void RankRun::end_all(Ending ending, Outbox& out) const
+{
+    for (const auto& [rank, state] : ranks_) {
+        if (!state.exit) {
+            out.effects.push_back(EndRank{run(), rank, ending});
+        }
+    }
+}
+
+void RankRun::stop(Milliseconds grace, Milliseconds now, Outbox& out)
+{
+    const auto kill_at = now + grace;
+    if (!stopping_) {
+        stopping_ = Stopping{kill_at, std::nullopt};
+        if (is<Running>() && grace.count() > 0) {
+            end_all(Ending::ask, out);
+        }
+    } else if (kill_at < stopping_->kill_at) {
+        stopping_->kill_at = kill_at;
+    }
+}
+
+void RankRun::abandon(Milliseconds now, Outbox& out)
+{
+    is_abandoned_ = true;
+    sent_.clear();
+    taken_until_ = sent_until_;
+    stop(Milliseconds{0}, now, out);
+}
+
+void RankRun::escalate(Milliseconds now, Outbox& out)
+{
+    if (!stopping_ || are_all_ended()) {
+        return;
+    }
+    if (!stopping_->clean_up_at && now >= stopping_->kill_at) {
+        stopping_->clean_up_at = now + limits_.rank_kill_repeat;
+        end_all(Ending::kill, out);
+    } else if (stopping_->clean_up_at && now >= *stopping_->clean_up_at) {
+        stopping_->clean_up_at = now + limits_.rank_kill_repeat;
+        end_all(Ending::clean_up, out);
+    }
+}
+
+void RankRun::advance(Milliseconds now, const Settings& settings, std::vector<ActorSlot>& slots, Outbox& out)
+{
+    if (is<Vacating>() || is<Choosing>()) {
+        begin(settings, slots, out);
+    }
+    if (!is<Running>()) {
+        return;
+    }
+    tell_started(out);
+    escalate(now, out);
+    if (are_all_ended() && has_devices_ && are_devices_ours(slots)) {
+        has_devices_ = false;
+        streams_deadline_ = now + limits_.run_memory;
+        for (const auto& [rank, state] : ranks_) {
+            for (const auto slot : state.place.slots) {
+                slots.at(slot.value).reclaim(now, out);
+            }
+        }
+    }
+    read_on(out);
+    if (!has_devices_ && (are_streams_ended() || is_abandoned_ || now >= *streams_deadline_)) {
+        phase_ = Gone{now};
+        out.control.emplace_back(proto::RanksGone{run()});
+    }
+}
+
+std::optional<Milliseconds> RankRun::next_deadline() const
+{
+    if (const auto* gone = std::get_if<Gone>(&phase_)) {
+        return gone->at + limits_.run_memory;
+    }
+    std::optional<Milliseconds> deadline = streams_deadline_;
+    if (stopping_ && is<Running>() && !are_all_ended()) {
+        deadline = earlier(deadline, stopping_->clean_up_at ? *stopping_->clean_up_at : stopping_->kill_at);
+    }
+    return deadline;
+}
+
+} // namespace sdfleet::agent
