@@ -122,7 +122,7 @@ void ActorProcess::on_tick()
         return;
     }
     if (is_welcome_) {
-        send(proto::Heartbeat{++sequence_, {}, {}});
+        send(proto::Heartbeat{++sequence_, {}, {}, {}});
     } else {
         greet();
     }

@@ -59,9 +59,10 @@ void add_options(CLI::App& app, AgentOptions& options)
            "Threads that draw one picture on a CPU actor; pictures may differ in their last bits between counts")
         ->check(CLI::Range(1, max_threads))
         ->capture_default_str();
-    app.add_option("--address", options.address,
-                   "Where programs on other nodes reach this machine (sdctl launch over several nodes); default: its address "
-                   "on the way to the coordinator");
+    app.add_option(
+        "--address", options.address,
+        "Where programs on other nodes reach this machine (sdctl launch over several nodes); default: its address "
+        "on the way to the coordinator");
     app.add_flag("--programs-only", options.is_for_programs_only,
                  "Run no actors: the devices are for programs (sdctl launch) alone");
 }
@@ -156,7 +157,8 @@ base::Result<void> run_agent(const AgentOptions& options)
     if (!plan->note.empty()) {
         spdlog::warn("{}", plan->note);
     }
-    const auto actor_program = find_actor_program(options);
+    const auto actor_program =
+        options.is_for_programs_only ? base::Result<std::filesystem::path>() : find_actor_program(options);
     if (!actor_program) {
         return tl::unexpected(actor_program.error());
     }

@@ -74,7 +74,7 @@ private:
     boost::asio::signal_set signals_;
     boost::asio::steady_timer timer_;
 
-    std::map<std::uint32_t, Actor> actors_;  ///< by slot
+    std::map<std::uint32_t, Actor> actors_; ///< by slot
     RankProcesses ranks_;
     std::map<net::PeerId, Launch> launches_; ///< who speaks on the actors' socket
     std::deque<Event> pending_;              ///< what carrying out an effect made happen

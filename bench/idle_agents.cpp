@@ -96,7 +96,7 @@ private:
 
     void beat()
     {
-        send(proto::Channel::control, proto::Heartbeat{++sequence_, {}, actors()});
+        send(proto::Channel::control, proto::Heartbeat{++sequence_, {}, actors(), {}});
         timer_.expires_after(interval_);
         timer_.async_wait([this](const boost::system::error_code& error) {
             if (!error) {

@@ -55,9 +55,10 @@ int main(int argc, char** argv)
         ->capture_default_str();
     app.add_flag("--insecure-listen", settings.allows_insecure_listen,
                  "Listen beyond this machine without keys: neither encrypted nor authenticated");
-    app.add_flag("--allow-programs", settings.allows_programs,
-                 "Let clients that need no key run programs on the nodes (sdctl launch); with keys it is the key that allows "
-                 "it (sdctl keys issue --may-launch)");
+    app.add_flag(
+        "--allow-programs", settings.allows_programs,
+        "Let clients that need no key run programs on the nodes (sdctl launch); with keys it is the key that allows "
+        "it (sdctl keys issue --may-launch)");
     app.add_option(
         "--http", settings.http,
         "ADDRESS:PORT, such as 127.0.0.1:7421: answer GET /metrics (Prometheus), /healthz and /readyz there");

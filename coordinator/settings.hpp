@@ -14,7 +14,7 @@ struct Settings {
     std::filesystem::path data_dir;
     std::string listen = "tcp://127.0.0.1:7420";
     bool allows_insecure_listen = false;
-    bool allows_programs = false; ///< clients without a key may run programs on the nodes
+    bool allows_programs = false;                       ///< clients without a key may run programs on the nodes
     std::optional<std::filesystem::path> endpoint_file; ///< gets the bound endpoint once it listens; removed at the end
     std::optional<std::string> http;                    ///< ADDRESS:PORT for monitoring (gateway/); off without one
     Options options;

@@ -306,8 +306,8 @@ struct Goodbye {
 struct Heartbeat {
     static constexpr auto type = MessageType::heartbeat;
     std::uint64_t sequence = 0;
-    std::vector<AttemptId> attempts; ///< all in hand; one that the coordinator misses here for long is given to others
-    std::vector<ActorState> actors;  ///< of an agent: all of them, so that a lost ActorUpdate does no lasting harm
+    std::vector<AttemptId> attempts;  ///< all in hand; one that the coordinator misses here for long is given to others
+    std::vector<ActorState> actors;   ///< of an agent: all of them, so that a lost ActorUpdate does no lasting harm
     std::vector<ProgramRun> programs; ///< of an agent: those with ranks here
 
     bool operator==(const Heartbeat&) const = default;
@@ -699,8 +699,8 @@ struct Status {
 
     bool operator==(const Status&) const = default;
     SDFLEET_WIRE_MAP(software, epoch, uptime_ms, is_braking, storage_fault, nodes_alive, nodes_suspect, nodes_lost,
-                     nodes_draining, actors_busy, actors_idle, actors_starting, actors_failed, actors_lent, jobs_unfinished,
-                     jobs_kept, items_queued, items_in_flight, items_done_total, items_failed_total,
+                     nodes_draining, actors_busy, actors_idle, actors_starting, actors_failed, actors_lent,
+                     jobs_unfinished, jobs_kept, items_queued, items_in_flight, items_done_total, items_failed_total,
                      items_cancelled_total, steps_total, assigns_total, retries_total, taken_back_total,
                      speculated_total, stale_results_total, corrupt_results_total, misdirected_total, nodes_lost_total,
                      bytes_stored, dispatch, dispatch_sum_us, faults)

@@ -5,7 +5,28 @@
 #include "sdctl/commands.hpp"
 #include "sdctl/interrupt.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <vector>
+
 namespace sdfleet::sdctl {
+
+namespace {
+
+/// Takes "-- COMMAND..." off the end of "sdctl launch ... -- COMMAND...": the parser would look for options of ours in it.
+int split_off_command(int argc, const char* const* argv, std::vector<std::string>& command)
+{
+    const std::vector<std::string> words(argv, argv + argc);
+    const auto dashes = std::ranges::find(words, "--");
+    if (std::find(words.begin(), dashes, "launch") == dashes || dashes == words.end()) {
+        return argc;
+    }
+    command.assign(std::next(dashes), words.end());
+    return static_cast<int>(dashes - words.begin());
+}
+
+} // namespace
 
 int run_application(int argc, const char* const* argv)
 {
@@ -37,6 +58,7 @@ int run_application(int argc, const char* const* argv)
     add_keys_command(app, program);
     add_bench_command(app, program);
 
+    argc = split_off_command(argc, argv, program.command);
     catch_interrupts();
     return base::parse_and_run(app, argc, argv, [&program] { return program.chosen(); });
 }

@@ -20,7 +20,8 @@ struct KeysOptions {
 
 base::Result<base::ExitCode> issue(const Program& program, const KeysOptions& options)
 {
-    if (auto issued = net::issue_member_key(options.data_dir, options.name, options.key_file, options.may_launch); !issued) {
+    if (auto issued = net::issue_member_key(options.data_dir, options.name, options.key_file, options.may_launch);
+        !issued) {
         return tl::unexpected(std::move(issued.error()));
     }
     const auto path = std::filesystem::absolute(options.key_file).string();
@@ -87,11 +88,11 @@ void add_keys_command(CLI::App& app, Program& program)
         command->add_option("name", options->name, "Of a machine or a person")->required()->type_name("NAME");
         return command;
     };
-    auto* issue_command =
-        with_name(with_data_dir(add_command(*keys, program,
-                                        {"issue", "Make a key file for one agent or one person",
-                                         "  sdctl keys issue node-a --data-dir /var/lib/sdfleet --out node-a.key\n"},
-                                        [options, &program] { return issue(program, *options); })));
+    auto* issue_command = with_name(
+        with_data_dir(add_command(*keys, program,
+                                  {"issue", "Make a key file for one agent or one person",
+                                   "  sdctl keys issue node-a --data-dir /var/lib/sdfleet --out node-a.key\n"},
+                                  [options, &program] { return issue(program, *options); })));
     issue_command->add_option("--out", options->key_file, "The key file to make; it must not exist yet")->required();
     issue_command->add_flag("--may-launch", options->may_launch,
                             "Whoever has the key may run programs on the nodes (sdctl launch)");

@@ -29,9 +29,13 @@ struct LaunchOptions {
     std::uint32_t ranks = 0;
 };
 
-base::Result<proto::LaunchProgram> make_request(const LaunchOptions& options)
+base::Result<proto::LaunchProgram> make_request(const Program& program, const LaunchOptions& options)
 {
+    if (program.command.empty()) {
+        return base::fail(base::ExitCode::usage, "say what to run, behind --: sdctl launch -n 2 -- CMD...");
+    }
     proto::LaunchProgram launch{{options.program_id.empty() ? make_job_id() : options.program_id}, options.spec};
+    launch.spec.command = program.command;
     launch.spec.ranks = options.local > 0 ? static_cast<std::uint32_t>(options.local) : options.ranks;
     constexpr double ms_per_s = 1000;
     launch.spec.stop_grace_ms = static_cast<std::uint32_t>(options.stop_grace_s * ms_per_s);
@@ -62,9 +66,10 @@ LogStyle style_of(const Program& program, const LaunchOptions& options)
 base::Result<base::ExitCode> launch(const Program& program, const LaunchOptions& options)
 {
     if ((options.ranks == 0) == (options.local == 0)) {
-        return base::fail(base::ExitCode::usage, "say how many ranks: -n N on the fleet, or --local N on this machine alone");
+        return base::fail(base::ExitCode::usage,
+                          "say how many ranks: -n N on the fleet, or --local N on this machine alone");
     }
-    auto request = make_request(options);
+    auto request = make_request(program, options);
     if (!request) {
         return tl::unexpected(std::move(request.error()));
     }
@@ -111,16 +116,19 @@ base::Result<base::ExitCode> launch(const Program& program, const LaunchOptions&
 void add_launch_command(CLI::App& app, Program& program)
 {
     const auto options = std::make_shared<LaunchOptions>();
-    auto* command =
-        add_command(app, program,
-                    {"launch", "Run any command as N ranks on the fleet's devices, with torchrun's environment",
-                     "  sdctl launch -n 2 -- python3 examples/run_distributed.py\n"
-                     "  sdctl launch -n 8 --nodes 2 --env NCCL_DEBUG=INFO -- ./my_program --steps 20\n"
-                     "  sdctl launch --local 4 -- ./my_program\n"
-                     "Each rank finds RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT in its\n"
-                     "environment. All ranks start together or none does. The command's exit code is that of the first\n"
-                     "rank that failed, the others are stopped; Ctrl-C stops all of them."},
-                    [options, &program] { return launch(program, *options); });
+    auto* command = add_command(
+        app, program,
+        {"launch",
+         "Run any command as N ranks on the fleet's devices, with torchrun's environment: sdctl launch -n N [OPTIONS] "
+         "-- CMD...",
+         "  sdctl launch -n 2 -- python3 examples/run_distributed.py\n"
+         "  sdctl launch -n 8 --nodes 2 --env NCCL_DEBUG=INFO -- ./my_program --steps 20\n"
+         "  sdctl launch --local 4 -- ./my_program\n"
+         "Each rank finds RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT in its\n"
+         "environment; CMD is looked for in the nodes' PATH. All ranks start together or none does. The command's exit "
+         "code is that of the first\n"
+         "rank that failed, the others are stopped; Ctrl-C stops all of them."},
+        [options, &program] { return launch(program, *options); });
     auto& o = *options;
     command->add_option("-n,--ranks", o.ranks, "Number of ranks")->check(CLI::PositiveNumber);
     command->add_option("--nodes", o.spec.nodes, "Spread them over exactly so many nodes (default: as few as possible)")
@@ -132,23 +140,25 @@ void add_launch_command(CLI::App& app, Program& program)
         ->type_name("NAME=VALUE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    command->add_option("--chdir", o.spec.working_dir, "The ranks' working directory on the nodes (default: the agent's)")
+    command
+        ->add_option("--chdir", o.spec.working_dir, "The ranks' working directory on the nodes (default: the agent's)")
         ->type_name("DIR");
-    command->add_option("--max-restarts", o.spec.max_restarts, "Start all ranks again, so often, when one of them failed")
+    command
+        ->add_option("--max-restarts", o.spec.max_restarts, "Start all ranks again, so often, when one of them failed")
         ->capture_default_str();
     command->add_option("--stop-grace", o.stop_grace_s, "Seconds between SIGTERM and SIGKILL when ranks are stopped")
         ->check(CLI::Range(0.0, 600.0))
         ->capture_default_str();
-    command->add_option("--gather-logs", o.log_folder, "Also write each rank's output to DIR/rank-N.log (default PROGRAM-logs)")
+    command
+        ->add_option("--gather-logs", o.log_folder,
+                     "Also write each rank's output to DIR/rank-N.log (default PROGRAM-logs)")
         ->expected(0, 1)
         ->type_name("[DIR]");
     command->add_flag("--no-prefix", o.has_no_prefix, "Show what the ranks write as it is, without '[RANK] '");
     command->add_option("--local", o.local, "On this machine alone, without a coordinator: so many ranks")
         ->check(CLI::PositiveNumber);
-    command->add_option("--program-id", o.program_id, "Name of the program in the coordinator's log (default: made up)");
-    command->add_option("command", o.spec.command, "Behind --: the program, looked for in the nodes' PATH, and its arguments")
-        ->required()
-        ->type_name("CMD...");
+    command->add_option("--program-id", o.program_id,
+                        "Name of the program in the coordinator's log (default: made up)");
 }
 
 } // namespace sdfleet::sdctl

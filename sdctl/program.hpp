@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -19,6 +20,7 @@ struct Program {
     std::string coordinator = default_coordinator;
     std::filesystem::path key_file;         ///< empty: a coordinator that wants no key
     bool json = false;                      ///< one JSON document on stdout in place of text
+    std::vector<std::string> command = {};  ///< what follows "--" after "launch": not for us to understand
     std::function<base::ExitCode()> chosen; ///< the command that the command line names
 };
 

@@ -101,8 +101,8 @@ void ProgramLogs::show_line(const Key& key, std::string_view line)
         return;
     }
     const bool has_colour = style_ == LogStyle::coloured;
-    const auto prefix = (has_colour ? colour_of(rank) : "") + ("[" + std::to_string(rank) + "]") +
-                        (has_colour ? "\033[0m " : " ");
+    const auto prefix =
+        (has_colour ? colour_of(rank) : "") + ("[" + std::to_string(rank) + "]") + (has_colour ? "\033[0m " : " ");
     FILE* file = file_of(stream);
     std::fwrite(prefix.data(), 1, prefix.size(), file);
     std::fwrite(line.data(), 1, line.size(), file);

@@ -54,19 +54,15 @@ Json to_json(const proto::ProgramChanges& program)
         }
         ranks.push_back(std::move(entry));
     }
-    return {{"event", "program"},
-            {"program", program.program_id.value},
-            {"state", name_of(program.state)},
-            {"epoch", program.epoch.value},
-            {"waiting_for", program.waiting_for},
-            {"detail", program.detail},
+    return {{"event", "program"},           {"program", program.program_id.value}, {"state", name_of(program.state)},
+            {"epoch", program.epoch.value}, {"waiting_for", program.waiting_for},  {"detail", program.detail},
             {"ranks", std::move(ranks)}};
 }
 
 /// Tells what a person would want to know about a program besides its output.
 class Narrator {
 public:
-    explicit Narrator(bool is_json) : is_json_(is_json) {}
+    Narrator(bool is_json, std::uint32_t max_restarts) : is_json_(is_json), max_restarts_(max_restarts) {}
 
     void tell(const proto::ProgramChanges& program)
     {
@@ -86,7 +82,8 @@ public:
         if (program.epoch != epoch_) {
             told_.clear();
             if (epoch_.value > 0) {
-                narrate(program.detail);
+                narrate("starting all ranks again, restart " + std::to_string(program.epoch.value - 1) + " of " +
+                        std::to_string(max_restarts_));
             }
             epoch_ = program.epoch;
         }
@@ -100,6 +97,7 @@ public:
 
 private:
     bool is_json_;
+    std::uint32_t max_restarts_;
     Json last_;
     std::string waiting_for_;
     proto::Epoch epoch_;
@@ -148,12 +146,13 @@ int exit_code_of(const proto::ProgramChanges& program, bool was_interrupted)
     return exit.code != 0 ? static_cast<int>(exit.code) : base::to_int(base::ExitCode::failed);
 }
 
-base::Result<int> run_program(client::Client& client, const proto::LaunchProgram& launch, ProgramLogs& logs, bool is_json)
+base::Result<int> run_program(client::Client& client, const proto::LaunchProgram& launch, ProgramLogs& logs,
+                              bool is_json)
 {
     if (const auto launched = client.launch(launch); !launched) {
         return tl::unexpected(launched.error());
     }
-    Narrator narrator(is_json);
+    Narrator narrator(is_json, launch.spec.max_restarts);
     proto::WatchProgram watch{launch.program_id, 0, 0, poll_ms};
     int interrupts = 0;
     base::Result<void> fault;

@@ -19,6 +19,7 @@ std::string describe(const proto::RankReport& rank);
 
 /// Launches a program and follows it to its end: shows what its ranks write, why it waits, who failed. The first interrupt
 /// stops it on all nodes (SIGTERM, SIGKILL after its grace), the second one kills it. Returns the exit code.
-base::Result<int> run_program(client::Client& client, const proto::LaunchProgram& launch, ProgramLogs& logs, bool is_json);
+base::Result<int> run_program(client::Client& client, const proto::LaunchProgram& launch, ProgramLogs& logs,
+                              bool is_json);
 
 } // namespace sdfleet::sdctl

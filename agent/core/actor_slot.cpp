@@ -20,7 +20,8 @@ std::string text_of(proto::AttemptId id)
 } // namespace
 
 ActorSlot::ActorSlot(proto::Slot slot, std::string device, const Limits& limits, bool runs_actor)
-    : slot_(slot), device_(std::move(device)), runs_actor_(runs_actor), limits_(limits), budget_(limits), launch_{slot, 0}
+    : slot_(slot), device_(std::move(device)), runs_actor_(runs_actor), limits_(limits),
+      budget_(limits), launch_{slot, 0}
 {
 }
 

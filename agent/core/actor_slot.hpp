@@ -78,7 +78,7 @@ private:
         Milliseconds kill_again_at;
     };
     struct Lent {};
-    struct Vacant {}; ///< this agent runs no actors
+    struct Vacant {};  ///< this agent runs no actors
     struct Leaving {}; ///< the agent stops
     using Phase = std::variant<Idle, Starting, Ready, Dying, BackingOff, Failed, Lending, Lent, Vacant, Leaving>;
 

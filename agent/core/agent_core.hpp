@@ -92,7 +92,7 @@ private:
     std::vector<ActorSlot> slots_; ///< by slot number
     std::map<proto::ProgramRun, RankRun> runs_;
     GroupDesk groups_;
-    Outbox out_;                   ///< of the step under way
+    Outbox out_; ///< of the step under way
     /// No slot but the one that was touched in this step has anything to do before then; nothing = look at all. So an
     /// event costs the same however many actors there are.
     std::optional<Milliseconds> slots_due_at_;

@@ -90,8 +90,8 @@ struct Exit {
     std::string reason; ///< empty for a wanted end
 };
 
-using Effect = std::variant<SpawnActor, KillActor, SendToCoordinator, Redial, SendToActor, SpawnRank, EndRank, ReadOutput,
-                            ChoosePort, SendToRank, Log, Exit>;
+using Effect = std::variant<SpawnActor, KillActor, SendToCoordinator, Redial, SendToActor, SpawnRank, EndRank,
+                            ReadOutput, ChoosePort, SendToRank, Log, Exit>;
 
 /// To be carried out in order.
 using Effects = std::vector<Effect>;

@@ -50,7 +50,8 @@ void GroupDesk::on_join(const std::string& peer, const proto::GroupJoin& join, c
     if (!is_ours(join.group, join.epoch, join.member.rank)) {
         refuse(peer, join, proto::GroupRefusal::unknown_group,
                "no rank " + std::to_string(join.member.rank.value) + " of the group " +
-                   join.group.value.substr(0, 192) + ", epoch " + std::to_string(join.epoch.value) + ", runs on this node",
+                   join.group.value.substr(0, 192) + ", epoch " + std::to_string(join.epoch.value) +
+                   ", runs on this node",
                out);
         return;
     }

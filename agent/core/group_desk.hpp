@@ -44,8 +44,8 @@ private:
     Members::iterator find(const std::string& peer, const proto::GroupId& group, proto::Epoch epoch);
     void on_join(const std::string& peer, const proto::GroupJoin& join, const IsOurs& is_ours, Outbox& out);
     static void forward(std::uint64_t correlation, proto::Message message, Outbox& out);
-    static void refuse(const std::string& peer, const proto::GroupJoin& join, proto::GroupRefusal reason, std::string why,
-                       Outbox& out);
+    static void refuse(const std::string& peer, const proto::GroupJoin& join, proto::GroupRefusal reason,
+                       std::string why, Outbox& out);
 
     std::size_t limit_;
     std::uint64_t last_correlation_ = 0;

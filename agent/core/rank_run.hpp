@@ -22,7 +22,8 @@ namespace sdfleet::agent {
 /// told until the coordinator has no more use for it, to tell it again after a reconnect.
 class RankRun {
 public:
-    RankRun(proto::StartRanks order, const Limits& limits, std::vector<ActorSlot>& slots, Milliseconds now, Outbox& out);
+    RankRun(proto::StartRanks order, const Limits& limits, std::vector<ActorSlot>& slots, Milliseconds now,
+            Outbox& out);
 
     const proto::ProgramRun& run() const { return order_.run; }
     bool has_rank(proto::Rank rank) const { return ranks_.contains(rank); }

@@ -64,7 +64,8 @@ struct Settings {
     bool runs_actors = true;                ///< else the devices are for programs alone
     std::string address;                    ///< where ranks of other nodes reach this one
     std::string rank_endpoint;              ///< where ranks reach this agent
-    std::vector<std::pair<std::string, std::string>> rank_defaults; ///< variables that ranks get unless the program sets them
+    std::vector<std::pair<std::string, std::string>>
+        rank_defaults; ///< variables that ranks get unless the program sets them
     Limits limits;
 };
 

@@ -27,7 +27,8 @@ template <class Visit>
 void for_each_process(const Visit& visit)
 {
     std::error_code error;
-    for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
+    for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end;
+         entry.increment(error)) {
         const auto name = entry->path().filename().string();
         pid_t pid = 0;
         const auto [rest, fault] = std::from_chars(name.data(), name.data() + name.size(), pid);

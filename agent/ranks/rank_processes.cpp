@@ -114,10 +114,9 @@ void RankProcesses::on_exit(const Key& key, const ExitStatus& status)
         return;
     }
     if (std::holds_alternative<KilledBy>(status)) { // perhaps it was the keeper itself that was killed
-        for (const auto pid :
-             processes_with({"SDFLEET_PROGRAM=" + key.run.program_id.value,
-                             "SDFLEET_EPOCH=" + std::to_string(key.run.epoch.value),
-                             "RANK=" + std::to_string(key.rank.value)})) {
+        for (const auto pid : processes_with({"SDFLEET_PROGRAM=" + key.run.program_id.value,
+                                              "SDFLEET_EPOCH=" + std::to_string(key.run.epoch.value),
+                                              "RANK=" + std::to_string(key.rank.value)})) {
             ::kill(pid, SIGKILL);
         }
     }

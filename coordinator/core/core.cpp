@@ -19,11 +19,13 @@ constexpr bool is_from_agent = std::is_same_v<Body, proto::Goodbye> || std::is_s
 
 /// What Programs answers.
 template <class Body>
-constexpr bool is_program_report = std::is_same_v<Body, proto::RanksStarted> || std::is_same_v<Body, proto::RankExited> ||
-                                   std::is_same_v<Body, proto::ProgramOutput> || std::is_same_v<Body, proto::RanksGone>;
+constexpr bool is_program_report =
+    std::is_same_v<Body, proto::RanksStarted> || std::is_same_v<Body, proto::RankExited> ||
+    std::is_same_v<Body, proto::ProgramOutput> || std::is_same_v<Body, proto::RanksGone>;
 template <class Body>
-constexpr bool is_program_request = std::is_same_v<Body, proto::LaunchProgram> ||
-                                    std::is_same_v<Body, proto::WatchProgram> || std::is_same_v<Body, proto::StopProgram>;
+constexpr bool is_program_request =
+    std::is_same_v<Body, proto::LaunchProgram> || std::is_same_v<Body, proto::WatchProgram> ||
+    std::is_same_v<Body, proto::StopProgram>;
 
 template <class Body>
 constexpr bool is_from_client = std::is_same_v<Body, proto::Submit> || std::is_same_v<Body, proto::WatchJob> ||

@@ -84,7 +84,8 @@ std::string plural(std::uint32_t count, const char* noun)
 
 std::string describe(const proto::ProgramSpec& spec)
 {
-    return plural(spec.ranks, "rank") + (spec.devices_per_rank > 1 ? " of " + plural(spec.devices_per_rank, "device") + " each" : "") +
+    return plural(spec.ranks, "rank") +
+           (spec.devices_per_rank > 1 ? " of " + plural(spec.devices_per_rank, "device") + " each" : "") +
            (spec.nodes > 0 ? " on " + plural(spec.nodes, "node") : "");
 }
 
@@ -142,9 +143,8 @@ Shortage shortage_of(const std::vector<Offer>& offers, const proto::ProgramSpec&
 tl::expected<Placement, Shortage> place(const Fleet& fleet, const proto::ProgramSpec& spec, const proto::ProgramId& id)
 {
     auto offers = collect(fleet, id);
-    std::ranges::stable_sort(offers, std::greater(), [&](const Offer& offer) {
-        return std::tuple(offer.idle_ranks(spec), offer.ranks(spec));
-    });
+    std::ranges::stable_sort(offers, std::greater(),
+                             [&](const Offer& offer) { return std::tuple(offer.idle_ranks(spec), offer.ranks(spec)); });
     const auto capacity = [&](const Offer& offer) { return offer.ranks(spec); };
     auto shares = share(offers, spec, capacity);
     if (!shares) { // the idle ones first did not do; the largest first may
@@ -191,9 +191,10 @@ tl::expected<std::string, std::string> master_address(const Fleet& fleet, const 
         return loopback;
     }
     if (is_loopback(first.address)) {
-        return tl::unexpected("rank 0 would be on node " + first.id.value +
-                              ", whose address the other nodes cannot reach (it dials the coordinator over the loopback "
-                              "interface): start its agent with --address HOST");
+        return tl::unexpected(
+            "rank 0 would be on node " + first.id.value +
+            ", whose address the other nodes cannot reach (it dials the coordinator over the loopback "
+            "interface): start its agent with --address HOST");
     }
     return first.address;
 }

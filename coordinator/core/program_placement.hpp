@@ -21,7 +21,7 @@ struct PlacedNode {
 using Placement = std::vector<PlacedNode>;
 
 struct Shortage {
-    std::string reason;      ///< for people
+    std::string reason;       ///< for people
     bool is_for_ever = false; ///< the fleet as it is could not hold the program even if it had nothing else to do
 };
 

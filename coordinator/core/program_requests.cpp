@@ -12,7 +12,8 @@ void Programs::on(const proto::LaunchProgram& message, const Requester& requeste
     const proto::ProgramLaunched launched{message.program_id, static_cast<std::uint32_t>(options_.watch_timeout.count)};
     if (!may_launch) {
         fail(requester, proto::RequestError::not_allowed,
-             "this client may not run programs on the nodes: issue its key with 'sdctl keys issue NAME --may-launch', or, "
+             "this client may not run programs on the nodes: issue its key with 'sdctl keys issue NAME --may-launch', "
+             "or, "
              "for a coordinator that only this machine reaches, start it with --allow-programs");
         return;
     }
@@ -40,8 +41,10 @@ void Programs::on(const proto::LaunchProgram& message, const Requester& requeste
     }
     if (programs_.size() >= options_.programs) {
         out_.effects.push_back(
-            Send{requester.peer, requester.correlation,
-                 proto::RequestFailed{proto::RequestError::overloaded, "too many programs are in the books", 1'000}, {}});
+            Send{requester.peer,
+                 requester.correlation,
+                 proto::RequestFailed{proto::RequestError::overloaded, "too many programs are in the books", 1'000},
+                 {}});
         return;
     }
     Program program;
@@ -100,8 +103,8 @@ void Programs::on(const proto::StopProgram& message, const Requester& requester,
 /// Output and changes go out at once, the rest when the client's patience ends.
 void Programs::answer_watcher(Program& program)
 {
-    if (program.watcher && (now_ >= program.watcher_deadline || program.last_change != program.watcher_saw ||
-                            !program.output.empty())) {
+    if (program.watcher &&
+        (now_ >= program.watcher_deadline || program.last_change != program.watcher_saw || !program.output.empty())) {
         send_changes(program, *std::exchange(program.watcher, std::nullopt));
     }
 }

@@ -139,7 +139,8 @@ void Programs::on(const proto::ProgramOutput& message, Node& node, const std::ve
     if (blobs.size() != 1 || blobs.front().bytes.size() != bytes || weight > proto::output_window) {
         return; // not what an agent of ours sends
     }
-    if (part == nullptr || is_over(*program) || program->is_abandoned) { // nobody will ever take it: let the agent forget it
+    if (part == nullptr || is_over(*program) ||
+        program->is_abandoned) { // nobody will ever take it: let the agent forget it
         send(fleet, node.id, proto::OutputTaken{message.run, message.offset + weight});
         return;
     }
@@ -232,13 +233,13 @@ void Programs::end_rank(Program& program, const ProgramNode& node, proto::Rank r
     report->exit = std::move(exit);
     report->exit.detail = text_of(report->exit);
     changed(program);
-    out_.deaths.push_back({program.run(), node.placed.id, rank,
-                           "rank " + std::to_string(rank.value) + " (node " + node.placed.id.value + ") " +
-                               report->exit.detail});
+    out_.deaths.push_back(
+        {program.run(), node.placed.id, rank,
+         "rank " + std::to_string(rank.value) + " (node " + node.placed.id.value + ") " + report->exit.detail});
     if (!report->exit.is_success() && program.is<Program::Running>()) {
         program.failed.push_back(rank);
-        program.detail = "rank " + std::to_string(rank.value) + " on node " + node.placed.id.value + " " +
-                         report->exit.detail;
+        program.detail =
+            "rank " + std::to_string(rank.value) + " on " + node.placed.id.value + " " + report->exit.detail;
         log(LogLevel::info, program, program.detail);
     }
 }
@@ -317,7 +318,8 @@ void Programs::reserve(Program& program, Placement placement, Fleet& fleet)
         for (auto& [slot, actor] : node.actors) {
             const ProgramNode* part = program.find_node(id);
             const bool is_chosen =
-                part != nullptr && std::ranges::any_of(part->placed.places, [slot = slot](const proto::RankPlace& place) {
+                part != nullptr &&
+                std::ranges::any_of(part->placed.places, [slot = slot](const proto::RankPlace& place) {
                     return std::ranges::find(place.slots, slot) != place.slots.end();
                 });
             if (is_chosen != (actor.lent_to == program.id)) {
@@ -394,8 +396,7 @@ void Programs::remind(Program& program, Fleet& fleet)
         if (node.stage != Stage::gone) {
             node.asked_at = now_;
             send(fleet, node.placed.id,
-                 proto::StopRanks{program.run(),
-                                  static_cast<std::uint32_t>(std::max<std::int64_t>(left.count, 0))});
+                 proto::StopRanks{program.run(), static_cast<std::uint32_t>(std::max<std::int64_t>(left.count, 0))});
         }
     }
 }

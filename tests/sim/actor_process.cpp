@@ -57,7 +57,7 @@ void ActorProcess::say_hello()
 
 void ActorProcess::beat()
 {
-    say(proto::Heartbeat{++beats_, {}, {}});
+    say(proto::Heartbeat{++beats_, {}, {}, {}});
     later(heartbeat_interval, &ActorProcess::beat);
 }
 

@@ -97,7 +97,7 @@ void Chaos::send_as_stranger()
 {
     const proto::AttemptId attempt{(1ULL << 32U) + environment_.random.below(100)};
     const std::vector<proto::Message> words{
-        proto::Heartbeat{1, {attempt}, {}},
+        proto::Heartbeat{1, {attempt}, {}, {}},
         proto::ItemDone{attempt, {"job-0"}, {0}, "image/png", std::string(64, 'a'), 1},
         proto::ItemFailed{attempt, {"job-0"}, {0}, proto::FailureReason::internal, "it broke"},
         proto::CancelJob{{"job-0"}},

@@ -94,7 +94,7 @@ public:
     {
         for (std::int64_t waited = 0; waited < milliseconds; waited += 500) {
             for (const auto& node : nodes) {
-                say(node, proto::Heartbeat{1, held[node], {}});
+                say(node, proto::Heartbeat{1, held[node], {}, {}});
             }
             wait(500);
         }

@@ -52,7 +52,7 @@ TEST_CASE("of two agents with one node id the newer start wins and the older is 
     REQUIRE(world.take_one<proto::Refused>("old").reason == proto::RefusalReason::superseded);
     world.say("old again", world.hello_of("a", 1, 1));
     REQUIRE(world.take_one<proto::Refused>("old again").reason == proto::RefusalReason::superseded);
-    world.say("new", proto::Heartbeat{3, {}, {}});
+    world.say("new", proto::Heartbeat{3, {}, {}, {}});
     REQUIRE(world.take_one<proto::HeartbeatAck>("new").sequence == 3);
 }
 
@@ -137,7 +137,7 @@ TEST_CASE("a heartbeat tells what a lost update of an actor would have told")
     world.submit("j", echo_job(1));
     REQUIRE(world.take<proto::Assign>("a").empty());
 
-    world.say("a", proto::Heartbeat{1, {}, {{slot, "cpu", proto::ActorPhase::ready, 4711, 0, ""}}});
+    world.say("a", proto::Heartbeat{1, {}, {{slot, "cpu", proto::ActorPhase::ready, 4711, 0, ""}}, {}});
 
     REQUIRE(world.take<proto::Assign>("a").size() == 1);
 }
