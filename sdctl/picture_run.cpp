@@ -66,7 +66,7 @@ public:
 private:
     base::Result<void> connect_to_fleet()
     {
-        auto client = connect({options_.coordinator, options_.key_file, options_.json, {}});
+        auto client = connect({options_.coordinator, options_.key_file, options_.json, {}, {}});
         if (!client) {
             return tl::unexpected(std::move(client.error()));
         }
