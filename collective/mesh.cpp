@@ -180,7 +180,7 @@ void Mesh::take_hello(const net::MeshSocket::Message& message, const FrameHeader
     if (!is_key_right || peer.connection >= 0 || origin.connection < 0) {
         return;
     }
-    if (was_dialled ? message.peer != peer.name : origin.is_remote && origin.public_key != peer.public_key) {
+    if (was_dialled ? message.peer != peer.name : !origin.is_own_user && origin.public_key != peer.public_key) {
         return;
     }
     peer.name = message.peer;

@@ -260,7 +260,10 @@ MeshSocket::Origin MeshSocket::origin_of(const Message& message)
         const char* value = zmq_msg_gets(frame.handle(), name);
         return value != nullptr ? value : "";
     };
-    return {zmq_msg_get(frame.handle(), ZMQ_SRCFD), !property("Peer-Address").empty(), property("User-Id")};
+    // Over ipc:// the kernel vouches for the peer: "localhost:USER:GROUP:PROCESS".
+    const auto own_user = "localhost:" + std::to_string(::getuid()) + ":";
+    return {zmq_msg_get(frame.handle(), ZMQ_SRCFD), property("Peer-Address").starts_with(own_user),
+            property("User-Id")};
 }
 
 std::vector<MeshSocket::Ended> MeshSocket::take_ended()

@@ -40,9 +40,9 @@ public:
     };
     /// Where a message came from.
     struct Origin {
-        int connection = -1;    ///< as `Ended::connection`
-        bool is_remote = false; ///< over tcp://
-        std::string public_key; ///< proven by CURVE; empty when there is none
+        int connection = -1;      ///< as `Ended::connection`
+        bool is_own_user = false; ///< over ipc://, from a process of the user that this process has
+        std::string public_key;   ///< proven by CURVE; empty when there is none
     };
     /// A connection, or an attempt at one, that came to its end.
     struct Ended {
