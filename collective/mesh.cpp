@@ -58,6 +58,7 @@ Mesh::~Mesh()
     if (!socket_) {
         return;
     }
+    take_events(); // who has left already is told nothing, and does not hold this up
     for (Rank rank; rank.value < self_.world_size; ++rank.value) {
         send_control(rank, FrameKind::leave, 0);
     }

@@ -105,8 +105,6 @@ struct MeshSocket::Impl {
 MeshSocket::MeshSocket(MeshLimits limits) : impl_(std::make_unique<Impl>())
 {
     constexpr int handshake_interval_ms = 10'000;
-    constexpr int reconnect_interval_ms = 20;
-    constexpr int reconnect_interval_max_ms = 500;
     constexpr int backlog = 4'096;
     constexpr int linger_ms = 1'000;
     impl_->limits = limits;
@@ -117,8 +115,7 @@ MeshSocket::MeshSocket(MeshLimits limits) : impl_(std::make_unique<Impl>())
     socket.set(zmq::sockopt::router_mandatory, true);
     socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits.max_frame_bytes));
     socket.set(zmq::sockopt::handshake_ivl, handshake_interval_ms);
-    socket.set(zmq::sockopt::reconnect_ivl, reconnect_interval_ms);
-    socket.set(zmq::sockopt::reconnect_ivl_max, reconnect_interval_max_ms);
+    socket.set(zmq::sockopt::reconnect_ivl, -1); // who is gone does not come back
     socket.set(zmq::sockopt::backlog, backlog);
     impl_->monitor.set(zmq::sockopt::linger, 0);
     impl_->monitor.set(zmq::sockopt::rcvhwm, 0); // ZeroMQ's thread must never wait for us to read an event
