@@ -174,8 +174,8 @@ int main()
         std::istringstream words(line);
         std::string command;
         Order order;
-        words >> command >> order.rank >> order.world_size >> order.epoch >> order.port >> order.seed >> order.deadline_ms >>
-            order.operations;
+        words >> command >> order.rank >> order.world_size >> order.epoch >> order.port >> order.seed >>
+            order.deadline_ms >> order.operations;
         if (!words || command != "run") {
             std::cerr << "fault_rank: not an order: " << line << '\n';
             return 2;
