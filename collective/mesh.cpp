@@ -21,7 +21,8 @@ net::MeshLimits limits()
 {
     net::MeshLimits limits;
     limits.receive_high_water_mark = 2 * static_cast<int>(window_bytes / piece_overhead_bytes);
-    limits.max_frame_bytes = max_piece_bytes;
+    constexpr std::size_t encryption_bytes = 1'024; // more than CURVE adds to a frame
+    limits.max_frame_bytes = max_piece_bytes + encryption_bytes;
     return limits;
 }
 
