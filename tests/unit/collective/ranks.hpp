@@ -59,7 +59,7 @@ inline InitOptions options_with(std::chrono::milliseconds timeout, std::uint64_t
     return options;
 }
 
-/// What each rank's function returned, by rank. An exception ends the test program.
+/// What each rank's function returned, by rank. An exception ends the test program. Catch2's macros are not for threads.
 template <class Outcome>
 std::vector<Outcome> on_ranks(std::uint32_t world_size, const std::function<Outcome(std::uint32_t rank)>& function)
 {
