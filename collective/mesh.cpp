@@ -6,7 +6,6 @@
 #include "collective/core/notice.hpp"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include <sys/eventfd.h>
@@ -59,17 +58,18 @@ Mesh::~Mesh()
     if (!socket_) {
         return;
     }
-    note_departures();
     constexpr std::chrono::milliseconds to_leave{1'000};
     constexpr std::chrono::milliseconds to_tell_of_a_failure{200};
     say_goodbye(failure_ ? to_tell_of_a_failure : to_leave);
 }
 
-/// Who is gone already is told nothing, and does not hold this up.
-void Mesh::note_departures()
+/// Takes what is there of others' ends and goodbyes; true when there was something.
+bool Mesh::note_departures()
 {
     const auto ended = socket_->take_ended();
+    bool is_news = !ended.empty();
     while (const auto message = socket_->receive()) {
+        is_news = true;
         const auto header = decode_header(message->header.bytes, message->payload.bytes.size());
         const auto from = rank_of_name_.find(message->peer.bytes);
         if (header && header->kind == FrameKind::leave && from != rank_of_name_.end()) {
@@ -77,20 +77,41 @@ void Mesh::note_departures()
         }
     }
     for (const auto& each : ended) {
-        if (const auto rank = rank_of_connection_.find(each.connection); rank != rank_of_connection_.end()) {
+        const auto rank = rank_of_connection_.find(each.connection);
+        if (rank != rank_of_connection_.end()) {
             peers_[rank->second.value].connection = -1;
+            if (rank->second < self_.rank) {
+                socket_->drop(each.endpoint); // else what waits to go there would hold up the end
+            }
         }
     }
+    return is_news;
 }
 
-/// Ends all connections.
-void Mesh::say_goodbye(std::chrono::milliseconds linger)
+/// Ends all connections, once everything has left, but at the latest after `patience`.
+void Mesh::say_goodbye(std::chrono::milliseconds patience)
 {
+    static const std::vector<std::byte> last_word(net::direct_bytes);
+    note_departures();
     if (failure_) { // who hears our goodbye before the notice of whoever found the failure must know why
         send_to_all(FrameKind::abort, encode_notice(*failure_));
     }
-    send_to_all(FrameKind::leave, {});
-    socket_->close(linger);
+    const FrameHeader leave{FrameKind::leave, self_.epoch.value, {}, last_word.size(), 0};
+    bool is_any_remote = false;
+    for (const auto& peer : peers_) {
+        if (peer.connection >= 0 && !peer.has_left) {
+            is_any_remote |= peer.is_remote;
+            [[maybe_unused]] const auto sent = socket_->send_lent(peer.name, encode(leave), last_word);
+        }
+    }
+    const auto until = Deadline::Clock::now() + patience;
+    while (socket_->lent() > 0 && Deadline::Clock::now() < until) {
+        if (!note_departures() && socket_->lent() > 0) {
+            socket_->wait(-1, until - Deadline::Clock::now());
+        }
+    }
+    // What was encrypted may wait somewhere else still.
+    socket_->close(is_any_remote ? patience : std::chrono::milliseconds(0));
     socket_.reset();
 }
 
@@ -157,8 +178,33 @@ Result<void> Mesh::connect(const std::vector<proto::GroupMember>& members, Deadl
                         list_ranks(missing) + " joined, but no connection came about within " +
                             std::to_string(deadline.timeout.count()) + " ms; is a firewall between the machines?");
         }
-        wait(deadline.at);
+        const auto next = redial();
+        wait(std::min(next, deadline.at));
     }
+}
+
+/// Dials those again who did not let this rank in: they may not have known yet who belongs to the group. Returns when the
+/// next is due.
+Deadline::Clock::time_point Mesh::redial()
+{
+    auto next = Deadline::Clock::time_point::max();
+    const auto now = Deadline::Clock::now();
+    for (auto each = redials_.begin(); each != redials_.end();) {
+        const auto [rank, at] = *each;
+        if (at > now) {
+            next = std::min(next, at);
+            ++each;
+            continue;
+        }
+        each = redials_.erase(each);
+        auto& peer = peers_[rank.value];
+        if (peer.connection < 0) {
+            rank_of_name_.erase(peer.name.bytes);
+            [[maybe_unused]] const auto again = dial(members_[rank.value]);
+            next = now; // what came meanwhile is looked at before each wait
+        }
+    }
+    return next;
 }
 
 Result<void> Mesh::dial(const proto::GroupMember& member)
@@ -213,6 +259,7 @@ void Mesh::take_hello(const net::MeshSocket::Message& message, const FrameHeader
     }
     peer.name = message.peer;
     peer.connection = origin.connection;
+    peer.is_remote = !origin.is_own_user;
     rank_of_name_[message.peer.bytes] = Rank{rank};
     rank_of_connection_[origin.connection] = Rank{rank};
     if (!was_dialled) {
@@ -297,11 +344,8 @@ void Mesh::judge_ended(const std::vector<net::MeshSocket::Ended>& ended)
         if (each.how == net::MeshSocket::Ended::How::refused) {
             const auto rank = dialled_.find(each.endpoint);
             if (rank != dialled_.end() && peers_[rank->second.value].connection < 0) {
-                // It does not know yet who belongs to the group. The pause keeps this from being a busy loop.
-                constexpr std::chrono::milliseconds pause{10};
-                std::this_thread::sleep_for(pause);
-                rank_of_name_.erase(peers_[rank->second.value].name.bytes);
-                [[maybe_unused]] const auto again = dial(members_[rank->second.value]);
+                constexpr std::chrono::milliseconds pause{20};
+                redials_.emplace(rank->second, Deadline::Clock::now() + pause);
             }
             continue;
         }

@@ -90,8 +90,9 @@ public:
 private:
     struct Peer {
         std::string public_key;
-        net::PeerId name;    ///< of its connection
-        int connection = -1; ///< -1: not connected yet
+        net::PeerId name;       ///< of its connection
+        int connection = -1;    ///< -1: not connected yet
+        bool is_remote = false; ///< over TCP
         bool has_left = false;
         Inbox inbox;
         std::size_t on_its_way_bytes = 0; ///< to the peer: costs that it has not given back
@@ -104,6 +105,7 @@ private:
         Until until = Until::on_its_way;
     };
 
+    Deadline::Clock::time_point redial();
     Result<void> dial(const proto::GroupMember& member);
     void say_hello(const net::PeerId& name);
     void take_hello(const net::MeshSocket::Message& message, const FrameHeader& header);
@@ -128,8 +130,8 @@ private:
     void wait(Deadline::Clock::time_point until);
     void send_control(Rank to, FrameKind kind, std::uint64_t number, std::span<const std::byte> body = {});
     void send_to_all(FrameKind kind, std::span<const std::byte> body);
-    void note_departures();
-    void say_goodbye(std::chrono::milliseconds linger);
+    bool note_departures();
+    void say_goodbye(std::chrono::milliseconds patience);
     void give_credit(Rank to, std::size_t cost);
     void set_failure(const Operation& operation, Cause cause, const std::string& detail);
     void announce(const Error& error);
@@ -143,7 +145,8 @@ private:
     std::vector<Peer> peers_;                 ///< by rank
     std::map<std::string, Rank> rank_of_name_;
     std::map<int, Rank> rank_of_connection_;
-    std::map<std::string, Rank> dialled_; ///< by endpoint
+    std::map<std::string, Rank> dialled_;                 ///< by endpoint
+    std::map<Rank, Deadline::Clock::time_point> redials_; ///< of those who did not let this rank in
     std::vector<proto::GroupMember> members_;
     Current current_;
     std::optional<MissingRanks> inquiry_;

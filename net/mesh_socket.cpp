@@ -84,17 +84,6 @@ struct MeshSocket::Impl {
         socket.set(zmq::sockopt::heartbeat_timeout, are_wanted ? limits.heartbeat_timeout_ms : 0);
     }
 
-    /// An attempt to connect that failed, and what was to be sent over it.
-    void forget(const std::string& endpoint)
-    {
-        socket.set(zmq::sockopt::linger, 0);
-        try {
-            socket.disconnect(endpoint);
-        } catch (const zmq::error_t&) { // ZeroMQ has forgotten it already
-        }
-        socket.set(zmq::sockopt::linger, linger_ms);
-    }
-
     SendResult send(const PeerId& peer, std::span<const std::byte> header, zmq::message_t* payload)
     {
         using zmq::send_flags;
@@ -193,7 +182,7 @@ tl::expected<PeerId, std::string> MeshSocket::dial(const std::string& endpoint, 
             socket.set(zmq::sockopt::curve_secretkey, curve->keys.secret_key);
         }
         if (!impl_->dialled_endpoints.insert(endpoint).second) {
-            impl_->forget(endpoint);
+            drop(endpoint);
         }
         socket.set(zmq::sockopt::connect_routing_id, name.bytes);
         socket.connect(endpoint);
@@ -201,6 +190,16 @@ tl::expected<PeerId, std::string> MeshSocket::dial(const std::string& endpoint, 
         return tl::unexpected("cannot connect to " + endpoint + ": " + error.what());
     }
     return name;
+}
+
+void MeshSocket::drop(const std::string& endpoint)
+{
+    impl_->socket.set(zmq::sockopt::linger, 0);
+    try {
+        impl_->socket.disconnect(endpoint);
+    } catch (const zmq::error_t&) { // ZeroMQ has forgotten it already
+    }
+    impl_->socket.set(zmq::sockopt::linger, linger_ms);
 }
 
 SendResult MeshSocket::send(const PeerId& peer, std::span<const std::byte> header, std::span<const std::byte> payload)

@@ -19,6 +19,9 @@
 
 namespace sdfleet::net {
 
+/// From this size on ZeroMQ writes a payload from where it is.
+constexpr std::size_t direct_bytes = 8'192;
+
 struct MeshLimits {
     int receive_high_water_mark =
         4'000; ///< messages waiting to be read, a connection; its sender is made to wait beyond
@@ -69,10 +72,14 @@ public:
     /// Connects in the background. What is sent to the name that comes back waits until it is connected.
     tl::expected<PeerId, std::string> dial(const std::string& endpoint, const std::optional<CurveClient>& curve);
 
+    /// Ends a connection that was dialled, and what waits to go over it.
+    void drop(const std::string& endpoint);
+
     /// Copies both.
     SendResult send(const PeerId& peer, std::span<const std::byte> header, std::span<const std::byte> payload = {});
 
-    /// The payload is not copied: it must stay as it is until lent() is 0.
+    /// The payload is not copied: it must stay as it is until lent() is 0. Over ipc:// a payload of `direct_bytes` or more,
+    /// and all that was sent before it, has then been written.
     SendResult send_lent(const PeerId& peer, std::span<const std::byte> header, std::span<const std::byte> payload);
 
     /// Passes on a payload that was received, without a copy.
