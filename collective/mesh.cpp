@@ -361,10 +361,9 @@ void Mesh::judge_ended(const std::vector<net::MeshSocket::Ended>& ended)
     if (!lost.empty()) {
         std::ranges::sort(lost);
         const auto& operation = current_.operation != nullptr ? *current_.operation : Operation{};
-        set_failure(operation, PeerLost{lost},
-                    list_ranks(lost) +
-                        (lost.size() == 1 ? " is lost: its process ended" : " are lost: their processes ended") +
-                        ", or the connection to it");
+        const auto* how = lost.size() == 1 ? " is lost: its process ended, or the connection to it"
+                                           : " are lost: their processes ended, or the connections to them";
+        set_failure(operation, PeerLost{lost}, list_ranks(lost) + how);
     }
 }
 
