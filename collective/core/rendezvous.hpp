@@ -6,9 +6,12 @@
 #include <chrono>
 #include <compare>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -22,9 +25,10 @@ struct Caller {
 };
 
 struct RendezvousLimits {
-    std::size_t groups = 10'000;     ///< in the making or formed
-    std::uint32_t world_size = 4'096;
-    std::size_t endpoints = 8;       ///< of a member
+    std::size_t groups = 10'000; ///< in the making or formed
+    std::uint32_t world_size =
+        1'024;                 ///< everybody is told of everybody: what forming a group takes grows with its square
+    std::size_t endpoints = 8; ///< of a member
     std::chrono::milliseconds longest_wait{3'600'000};
     std::chrono::milliseconds memory{600'000}; ///< an epoch that ended is refused for so long
 };
@@ -45,13 +49,16 @@ public:
 
     explicit Rendezvous(RendezvousLimits limits = {});
 
-    /// A caller that repeats its join gets its answer again. A higher epoch ends the one before (GroupAbort to its members).
+    /// A member that repeats its join, perhaps over a new connection, gets its answer again. A higher epoch ends the one
+    /// before (GroupAbort to its members). The first of the members' deadlines is the epoch's.
     Sends join(const Caller& caller, const proto::GroupJoin& join, Time now);
 
-    /// The epoch is over: to all its members but `from`. Later joins of the same epoch are refused.
+    /// The epoch is over: to all its members but `from`, which counts only as a member itself. Later joins of the same
+    /// epoch are refused.
     Sends abort(const std::optional<Caller>& from, const proto::GroupAbort& abort, Time now);
 
-    /// The caller's member is done with the group. The group is forgotten with its last member.
+    /// The caller's member is done with the group. The group is forgotten with its last member; but an epoch that was ended
+    /// otherwise is remembered, so that who comes late is refused.
     void leave(const Caller& caller, const proto::GroupLeave& leave, Time now);
 
     /// The caller's connection, or process, is gone: its groups are aborted with its rank among the lost.
@@ -61,10 +68,40 @@ public:
     std::optional<Time> next_deadline() const;
 
 private:
-    struct Epoch;
-    struct Group;
+    struct Member {
+        Caller caller;
+        proto::GroupMember member;
+        bool has_left = false;
+    };
+    struct Forming {
+        Time deadline;
+    };
+    struct Formed {};
+    struct Ended {
+        Time forget_at;
+        std::string why;
+    };
+    /// A group's newest epoch.
+    struct Group {
+        proto::Epoch epoch;
+        std::uint32_t world_size = 0;
+        std::map<proto::Rank, Member> members; ///< who joined
+        std::variant<Forming, Formed, Ended> state;
+    };
+    using Groups = std::map<proto::GroupId, Group>;
+
+    std::optional<proto::GroupRefused> find_fault(const proto::GroupJoin& join) const;
+    Sends add_member(Groups::iterator group, const Caller& caller, const proto::GroupJoin& join, Time now);
+    Sends answer_again(Groups::iterator group, const Caller& caller, const proto::GroupJoin& join);
+    Sends end(Groups::iterator group, const std::optional<Caller>& but, std::vector<proto::Rank> lost,
+              const std::string& why, Time now);
+    Sends time_out(Groups::iterator group, Time now);
+    void set_state(Groups::iterator group, std::variant<Forming, Formed, Ended> state);
+    void forget(Groups::iterator group);
+
     RendezvousLimits limits_;
-    std::map<proto::GroupId, Group> groups_;
+    Groups groups_;
+    std::set<std::pair<Time, proto::GroupId>> deadlines_; ///< of groups that form, and of memories
 };
 
 } // namespace sdfleet::collective
