@@ -47,7 +47,8 @@ void PartialState::destroy_process_group()
 
 Result<void> PartialState::wait_for_everyone(Timeout timeout)
 {
-    return process_group().and_then([&](ProcessGroup* group) { return group ? group->barrier(timeout) : Result<void>(); });
+    return process_group().and_then(
+        [&](ProcessGroup* group) { return group ? group->barrier(timeout) : Result<void>(); });
 }
 
 Result<std::vector<Bytes>> PartialState::all_gather(const Bytes& mine, Timeout timeout)

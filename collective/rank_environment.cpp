@@ -31,8 +31,8 @@ std::uint16_t free_loopback_port()
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address);
     auto* generic = reinterpret_cast<sockaddr*>(&address);
-    const bool is_bound = socket && ::bind(socket.get(), generic, size) == 0 &&
-                          ::getsockname(socket.get(), generic, &size) == 0;
+    const bool is_bound =
+        socket && ::bind(socket.get(), generic, size) == 0 && ::getsockname(socket.get(), generic, &size) == 0;
     return is_bound ? ntohs(address.sin_port) : std::uint16_t{0};
 }
 
@@ -61,20 +61,22 @@ SpawnMeeting choose_meeting()
 std::vector<std::string> environment_of_rank(std::uint32_t rank, std::uint32_t nprocs, const SpawnMeeting& meeting,
                                              const std::string& spawn_path)
 {
-    const std::vector<std::pair<std::string, std::string>> added{{"RANK", std::to_string(rank)},
-                                                                 {"WORLD_SIZE", std::to_string(nprocs)},
-                                                                 {"LOCAL_RANK", std::to_string(rank)},
-                                                                 {"LOCAL_WORLD_SIZE", std::to_string(nprocs)},
-                                                                 {"MASTER_ADDR", "127.0.0.1"},
-                                                                 {"MASTER_PORT", std::to_string(meeting.master_port)},
-                                                                 {"SDFLEET_GROUP_SECRET", meeting.secret},
-                                                                 {spawn_path_variable, spawn_path},
-                                                                 {base::parent_pid_variable, std::to_string(::getpid())}};
+    const std::vector<std::pair<std::string, std::string>> added{
+        {"RANK", std::to_string(rank)},
+        {"WORLD_SIZE", std::to_string(nprocs)},
+        {"LOCAL_RANK", std::to_string(rank)},
+        {"LOCAL_WORLD_SIZE", std::to_string(nprocs)},
+        {"MASTER_ADDR", "127.0.0.1"},
+        {"MASTER_PORT", std::to_string(meeting.master_port)},
+        {"SDFLEET_GROUP_SECRET", meeting.secret},
+        {spawn_path_variable, spawn_path},
+        {base::parent_pid_variable, std::to_string(::getpid())}};
     std::vector<std::string> result;
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string_view text = *entry;
         const auto name = text.substr(0, text.find('='));
-        const bool is_replaced = std::any_of(added.begin(), added.end(), [&](const auto& v) { return v.first == name; });
+        const bool is_replaced =
+            std::any_of(added.begin(), added.end(), [&](const auto& v) { return v.first == name; });
         if (!is_replaced && std::ranges::find(of_another_program, name) == std::end(of_another_program)) {
             result.emplace_back(text);
         }

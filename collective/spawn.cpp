@@ -8,13 +8,20 @@
 #include "collective/rank_process.hpp"
 #include "proto/program_messages.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <poll.h>
+#include <unistd.h>
 
 namespace sdfleet::collective {
 
@@ -29,7 +36,8 @@ SpawnProgress progress = progress_from_environment();
 void refuse_to_end_early()
 {
     if (!progress.has_arrived()) {
-        std::fputs("spawn: the program ended before it came to the call of spawn that this rank was made for\n", stderr);
+        std::fputs("spawn: the program ended before it came to the call of spawn that this rank was made for\n",
+                   stderr);
         std::_Exit(EXIT_FAILURE);
     }
 }
@@ -88,8 +96,7 @@ public:
                 reap_if_ended(static_cast<std::uint32_t>(rank));
             }
             if (const int signal = error_ ? 0 : signals_.pending()) {
-                end_all({Interrupted{signal}, "spawn: interrupted by " +
-                                                  describe(base::ExitStatus(base::KilledBy{signal})).substr(14)});
+                end_all({Interrupted{signal}, "spawn: interrupted by SIG" + std::string(::sigabbrev_np(signal))});
             }
             if (kill_at_ && Clock::now() >= *kill_at_) {
                 signal_all(SIGKILL);

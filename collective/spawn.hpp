@@ -51,6 +51,7 @@ struct SpawnOptions {
 /// The first rank that fails ends all others. Ranks die with this process, however it ends. A program may call spawn
 /// several times, also inside a rank: calls are told apart by their order, which must be the same in every execution. For
 /// the main thread only, before or after other threads run.
-tl::expected<void, SpawnError> spawn(const RankFunction& function, std::uint32_t nprocs, const SpawnOptions& options = {});
+tl::expected<void, SpawnError> spawn(const RankFunction& function, std::uint32_t nprocs,
+                                     const SpawnOptions& options = {});
 
 } // namespace sdfleet::collective

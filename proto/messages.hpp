@@ -305,8 +305,8 @@ struct Goodbye {
 struct Heartbeat {
     static constexpr auto type = MessageType::heartbeat;
     std::uint64_t sequence = 0;
-    std::vector<AttemptId> attempts; ///< all in hand; one that the coordinator misses here for long is given to others
-    std::vector<ActorState> actors;  ///< of an agent: all of them, so that a lost ActorUpdate does no lasting harm
+    std::vector<AttemptId> attempts;  ///< all in hand; one that the coordinator misses here for long is given to others
+    std::vector<ActorState> actors;   ///< of an agent: all of them, so that a lost ActorUpdate does no lasting harm
     std::vector<ProgramRun> programs; ///< of an agent: those with ranks here
 
     bool operator==(const Heartbeat&) const = default;

@@ -26,9 +26,9 @@ struct ProgramSpec {
     std::vector<EnvironmentVariable> environment;
     std::string working_dir; ///< on the nodes; empty = the agent's own
     std::uint32_t ranks = 1;
-    std::uint32_t nodes = 0;            ///< spread over exactly so many; 0 = over as few as possible
-    std::uint32_t devices_per_rank = 1; ///< each rank gets so many devices of one node
-    std::uint32_t max_restarts = 0;     ///< whole tries after the first, each with the next epoch
+    std::uint32_t nodes = 0;             ///< spread over exactly so many; 0 = over as few as possible
+    std::uint32_t devices_per_rank = 1;  ///< each rank gets so many devices of one node
+    std::uint32_t max_restarts = 0;      ///< whole tries after the first, each with the next epoch
     std::uint32_t stop_grace_ms = 5'000; ///< between SIGTERM and SIGKILL
 
     bool operator==(const ProgramSpec&) const = default;
@@ -125,8 +125,9 @@ struct ProgramLaunched {
 struct WatchProgram {
     static constexpr auto type = MessageType::watch_program;
     ProgramId program_id;
-    std::uint64_t output_taken = 0; ///< ProgramChanges::last_output of the answer before: what came until then is forgotten
-    std::uint64_t seen_change = 0;  ///< ProgramChanges::last_change of the answer before
+    std::uint64_t output_taken =
+        0; ///< ProgramChanges::last_output of the answer before: what came until then is forgotten
+    std::uint64_t seen_change = 0; ///< ProgramChanges::last_change of the answer before
     std::uint32_t wait_ms = 0;
 
     bool operator==(const WatchProgram&) const = default;
@@ -142,7 +143,7 @@ struct ProgramChanges {
     std::string waiting_for; ///< why it does not run yet, for people
     std::string detail;      ///< why it failed or was stopped, or starts again, for people
     std::vector<RankReport> ranks;
-    std::vector<Rank> failed;  ///< in the order in which they failed; those that were stopped for another's sake not
+    std::vector<Rank> failed; ///< in the order in which they failed; those that were stopped for another's sake not
     std::uint64_t last_change = 0;
     std::vector<OutputChunk> output;
     std::uint64_t last_output = 0;

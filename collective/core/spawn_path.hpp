@@ -51,7 +51,7 @@ public:
 
 private:
     SpawnPath path_;
-    std::size_t depth_ = 0; ///< steps entered
+    std::size_t depth_ = 0;   ///< steps entered
     std::uint32_t calls_ = 0; ///< seen at this depth
 };
 
