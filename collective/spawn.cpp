@@ -211,4 +211,9 @@ tl::expected<void, SpawnError> spawn(const RankFunction& function, std::uint32_t
     return start_and_wait(nprocs, options);
 }
 
+bool is_spawned()
+{
+    return progress.has_path();
+}
+
 } // namespace sdfleet::collective

@@ -46,6 +46,9 @@ public:
     /// Whether the step entered last is what this process was made for.
     bool has_arrived() const { return depth_ == path_.size(); }
 
+    /// Whether this process was made by a call at all.
+    bool has_path() const { return !path_.empty(); }
+
     /// Of rank `rank` of the call that next_call answered with start_ranks.
     SpawnPath path_of_rank(std::uint32_t rank) const;
 

@@ -53,9 +53,10 @@ int report(const tl::expected<void, SpawnError>& result)
 
 int tell_environment(std::uint32_t rank)
 {
-    say("rank ", rank, " RANK=", variable("RANK"), " WORLD_SIZE=", variable("WORLD_SIZE"), " LOCAL_RANK=",
-        variable("LOCAL_RANK"), " LOCAL_WORLD_SIZE=", variable("LOCAL_WORLD_SIZE"), " MASTER_ADDR=", variable("MASTER_ADDR"),
-        " SDFLEET_AGENT=", variable("SDFLEET_AGENT"), " SDFLEET_SPAWN=", variable("SDFLEET_SPAWN"), " MINE=", variable("MINE"));
+    say("rank ", rank, " RANK=", variable("RANK"), " WORLD_SIZE=", variable("WORLD_SIZE"),
+        " LOCAL_RANK=", variable("LOCAL_RANK"), " LOCAL_WORLD_SIZE=", variable("LOCAL_WORLD_SIZE"),
+        " MASTER_ADDR=", variable("MASTER_ADDR"), " SDFLEET_AGENT=", variable("SDFLEET_AGENT"),
+        " SDFLEET_SPAWN=", variable("SDFLEET_SPAWN"), " MINE=", variable("MINE"));
     say("port ", variable("MASTER_PORT"));
     say("secret ", variable("SDFLEET_GROUP_SECRET"));
     return 0;
@@ -136,7 +137,9 @@ int main(int argc, char** argv)
         return report(spawn(function, 3, options));
     }
     if (mode == "twice") {
-        const auto tell = [](const char* call) { return [call](std::uint32_t rank) { return say(call, " ", rank), 0; }; };
+        const auto tell = [](const char* call) {
+            return [call](std::uint32_t rank) { return say(call, " ", rank), 0; };
+        };
         const auto first = spawn(tell("first"), 2);
         const auto second = spawn(tell("second"), 2);
         return report(first ? second : first);

@@ -214,8 +214,8 @@ TEST_CASE("a rank may spawn ranks of its own")
     INFO(all(outcome));
     REQUIRE(outcome.lines.size() == 7);
     REQUIRE(std::ranges::count(outcome.lines, "inner 0") == 2);
-    for (const char* line : {"inner 0 of 0 world 2", "inner 1 of 0 world 2", "inner 0 of 1 world 2",
-                             "inner 1 of 1 world 2", "ok"}) {
+    for (const char* line :
+         {"inner 0 of 0 world 2", "inner 1 of 0 world 2", "inner 0 of 1 world 2", "inner 1 of 1 world 2", "ok"}) {
         REQUIRE(outcome.has(line));
     }
 }

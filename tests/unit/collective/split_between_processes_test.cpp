@@ -89,5 +89,6 @@ TEST_CASE("columns of unequal length are refused, by name")
         REQUIRE_THAT(mine.error().message, ContainsSubstring("'prompt' has 3 items and 'seed' has 2"));
     }
     const std::map<int, Items> numbered{{7, {1}}, {8, {}}};
-    REQUIRE_THAT(take(numbered, 2, 0, Padding::none).error().message, ContainsSubstring("'7' has 1 items and '8' has 0"));
+    REQUIRE_THAT(take(numbered, 2, 0, Padding::none).error().message,
+                 ContainsSubstring("'7' has 1 items and '8' has 0"));
 }

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples, as their headers say to run them, on the tiny model and the CPU.
+
+Environment: SDFLEET_EXAMPLES_DIR (the programs), SDFLEET_SOURCE_DIR (the repository); SDFLEET_TEST_PYTHON (a python that has
+torch, accelerate and diffusers; without it the examples in Python are not run).
+"""
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+PROGRAMS = Path(os.environ["SDFLEET_EXAMPLES_DIR"])
+SOURCE = Path(os.environ["SDFLEET_SOURCE_DIR"])
+MODEL = SOURCE / "models/tiny-shapes"
+PYTHON = os.environ.get("SDFLEET_TEST_PYTHON")
+PATIENCE_S = 240
+RANK_VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+def environment(**variables):
+    plain = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
+    return {**plain, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", **variables}
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def size_of_png(path):
+    data = Path(path).read_bytes()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n"), path
+    return struct.unpack(">II", data[16:24])
+
+
+def why_not(*modules):
+    """Why the examples in Python that need these modules cannot run here, or None."""
+    if not PYTHON:
+        return "SDFLEET_TEST_PYTHON names no python"
+    missing = f"import sys, importlib.util as u; sys.exit(' '.join(m for m in {modules!r} if not u.find_spec(m)))"
+    try:
+        found = subprocess.run([PYTHON, "-c", missing], capture_output=True, text=True)
+    except OSError as error:
+        return f"SDFLEET_TEST_PYTHON: {error}"
+    return f"{PYTHON} has no {found.stderr.strip()}" if found.returncode else None
+
+
+class Example(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="sdf-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def start(self, command, folder, **variables):
+        return subprocess.Popen(
+            [str(word) for word in command], cwd=folder, env=environment(**variables), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def finish(self, process, expect=0):
+        try:
+            out, err = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
+        self.assertEqual(process.returncode, expect, f"{process.args}\n{out}\n{err}")
+        return out, err
+
+    def run_alone(self, *command, expect=0, folder=None):
+        return self.finish(self.start(command, folder or self.folder), expect)
+
+    def run_ranks(self, world_size, *command, folder=None):
+        """What a launcher does; returns the ranks' outputs."""
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(world_size),
+                  "LOCAL_WORLD_SIZE": str(world_size)}  # fmt: skip
+        ranks = [
+            self.start(command, folder or self.folder, RANK=str(rank), LOCAL_RANK=str(rank), **shared)
+            for rank in range(world_size)
+        ]
+        return [self.finish(rank)[0] for rank in ranks]
+
+    def files(self, folder=None):
+        return {path.name: path.read_bytes() for path in (folder or self.folder).iterdir()}
+
+    def made(self, name):
+        folder = self.folder / name
+        folder.mkdir()
+        return folder
+
+
+class FromPretrained(Example):
+    def test_draws_the_prompt(self):
+        out, _ = self.run_alone(PROGRAMS / "from_pretrained", MODEL, "a red circle", "red.png")
+        self.assertEqual(out, "red.png: 64 x 64, fp32\n")
+        self.assertEqual(size_of_png(self.folder / "red.png"), (64, 64))
+
+    def test_a_folder_that_is_no_model_is_one_line(self):
+        _, err = self.run_alone(PROGRAMS / "from_pretrained", "/nowhere", "a red circle", "red.png", expect=1)
+        self.assertIn("/nowhere", err)
+        self.assertEqual(err.count("\n"), 1)
+
+
+class RunDistributed(Example):
+    program = PROGRAMS / "run_distributed"
+
+    def test_two_processes_draw_what_one_draws_alone(self):
+        one, two = self.made("one"), self.made("two")
+        self.run_alone(self.program, MODEL, folder=one)
+        outputs = self.run_ranks(2, self.program, MODEL, folder=two)
+        self.assertEqual(outputs, ["result_0.png: a red circle\n", "result_1.png: a blue square\n"])
+        alone, together = self.files(one), self.files(two)
+        self.assertEqual(sorted(alone), ["result_0.png", "result_0_1.png"])
+        self.assertEqual(sorted(together), ["result_0.png", "result_1.png"])
+        self.assertEqual(together["result_0.png"], alone["result_0.png"])
+        self.assertEqual(together["result_1.png"], alone["result_0_1.png"])
+
+    def test_no_prompt_is_lost_when_there_are_more_of_them_than_processes(self):
+        prompts = ["a red circle", "a blue square", "a red circle"]
+        outputs = self.run_ranks(2, self.program, MODEL, *prompts)
+        self.assertEqual(sum(output.count("\n") for output in outputs), 3)
+        self.assertEqual(sorted(self.files()), ["result_0.png", "result_0_1.png", "result_1.png"])
+
+    def test_a_process_without_a_prompt_ends_well(self):
+        outputs = self.run_ranks(3, self.program, MODEL)
+        self.assertEqual(outputs[2], "")
+        self.assertEqual(sorted(self.files()), ["result_0.png", "result_1.png"])
+
+    def test_without_a_model_it_says_how_to_call_it(self):
+        _, err = self.run_alone(self.program, expect=2)
+        self.assertIn("usage: run_distributed MODEL", err)
+
+
+class RunDistributedNccl(Example):
+    program = PROGRAMS / "run_distributed_nccl"
+
+    def check(self, out):
+        self.assertIn("all 2 ranks are done\n", out)
+        files = self.files()
+        self.assertEqual(sorted(files), ["a_blue_square.png", "a_red_circle.png"])
+        for name in files:
+            self.assertEqual(size_of_png(self.folder / name), (64, 64))
+
+    def test_starts_its_ranks_itself(self):
+        out, err = self.run_alone(self.program, MODEL)
+        self.check(out)
+        self.assertEqual(err.count("backend zmq"), 2)
+
+    def test_is_a_rank_under_a_launcher(self):
+        self.check("".join(self.run_ranks(2, self.program, MODEL)))
+
+    def test_a_rank_that_fails_is_named(self):
+        _, err = self.run_alone(self.program, "/nowhere", expect=1)
+        self.assertRegex(err, r"spawn: rank [01] exited with code 1")
+
+
+@unittest.skipIf(why := why_not("torch"), why)
+class AllReducePython(Example):
+    def test_all_ranks_get_the_sum(self):
+        outputs = self.run_ranks(2, PYTHON, SOURCE / "examples/all_reduce.py")
+        self.assertEqual(outputs, [f"rank {rank} of 2: the sum is 3\n" for rank in range(2)])
+
+
+@unittest.skipIf(why := why_not("torch", "accelerate", "diffusers", "transformers"), why)
+class RunDistributedPython(Example):
+    def test_the_original_splits_as_the_port_does(self):
+        python, ours = self.made("python"), self.made("ours")
+        prompts = ["a red circle", "a blue square", "a green heart"]
+        outputs = self.run_ranks(2, PYTHON, SOURCE / "examples/run_distributed.py", MODEL, *prompts, folder=python)
+        self.assertEqual(self.run_ranks(2, PROGRAMS / "run_distributed", MODEL, *prompts, folder=ours), outputs)
+        self.assertEqual(sorted(self.files(python)), sorted(self.files(ours)))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2, argv=sys.argv)
