@@ -54,4 +54,8 @@ struct SpawnOptions {
 tl::expected<void, SpawnError> spawn(const RankFunction& function, std::uint32_t nprocs,
                                      const SpawnOptions& options = {});
 
+/// Whether this process is a rank of a spawn of this program: then main has to go on to that call. For programs that some
+/// launcher may start as a rank (its RANK is set, too), so that they need no spawn.
+bool is_spawned();
+
 } // namespace sdfleet::collective

@@ -80,8 +80,8 @@ std::span<std::byte> bytes_of(const at::Tensor& block)
 Result<at::Tensor> block_of(const ProcessGroup& group, const at::Tensor& tensor, const std::vector<at::Tensor>& inputs)
 {
     if (inputs.size() != group.world_size()) {
-        return refuse("scatter", std::to_string(inputs.size()) + " tensors for " + std::to_string(group.world_size()) +
-                                     " ranks");
+        return refuse("scatter",
+                      std::to_string(inputs.size()) + " tensors for " + std::to_string(group.world_size()) + " ranks");
     }
     for (const auto& input : inputs) {
         if (const auto fine = elements_of("scatter", input); !fine) {
@@ -137,7 +137,8 @@ Result<void> broadcast(ProcessGroup& group, at::Tensor& tensor, std::uint32_t sr
     });
 }
 
-Result<std::vector<at::Tensor>> gather(ProcessGroup& group, const at::Tensor& tensor, std::uint32_t dst, Timeout timeout)
+Result<std::vector<at::Tensor>> gather(ProcessGroup& group, const at::Tensor& tensor, std::uint32_t dst,
+                                       Timeout timeout)
 {
     const auto elements = elements_of("gather", tensor);
     if (!elements) {

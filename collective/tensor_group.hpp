@@ -30,15 +30,16 @@ Result<std::vector<at::Tensor>> all_gather(ProcessGroup& group, const at::Tensor
 
 /// `tensor` becomes inputs[rank] of rank `src`, where there are world_size of them, shaped like `tensor`. `inputs` of others
 /// do not count.
-Result<void> scatter(ProcessGroup& group, at::Tensor& tensor, const std::vector<at::Tensor>& inputs, std::uint32_t src = 0,
-                     Timeout timeout = {});
+Result<void> scatter(ProcessGroup& group, at::Tensor& tensor, const std::vector<at::Tensor>& inputs,
+                     std::uint32_t src = 0, Timeout timeout = {});
 
 /// Returns when the tensor is on its way.
 Result<void> send(ProcessGroup& group, const at::Tensor& tensor, std::uint32_t dst, std::uint32_t tag = 0,
                   Timeout timeout = {});
 
 /// Fills `tensor`, which has the size of the one that is sent.
-Result<void> recv(ProcessGroup& group, at::Tensor& tensor, std::uint32_t src, std::uint32_t tag = 0, Timeout timeout = {});
+Result<void> recv(ProcessGroup& group, at::Tensor& tensor, std::uint32_t src, std::uint32_t tag = 0,
+                  Timeout timeout = {});
 
 /// torch.uint8 and so on as the group names them; InvalidArgument for the rest (bool, complex, quantised).
 Result<ElementType> element_type_of(at::ScalarType type);

@@ -8,7 +8,8 @@ namespace sdfleet::collective {
 Result<at::Tensor> take(const at::Tensor& rows, std::uint32_t num_processes, std::uint32_t rank, Padding padding)
 {
     if (!rows.defined() || rows.dim() == 0) {
-        return tl::unexpected(Error{InvalidArgument{}, "split_between_processes: a tensor without dimensions has no rows"});
+        return tl::unexpected(
+            Error{InvalidArgument{}, "split_between_processes: a tensor without dimensions has no rows"});
     }
     const Share share = share_of(static_cast<std::size_t>(rows.size(0)), num_processes, rank, padding);
     const auto mine =

@@ -13,14 +13,14 @@ import sys
 
 import torch
 from accelerate import PartialState
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 
 model, *prompts = sys.argv[1:]
 items = list(enumerate(prompts or ["a red circle", "a blue square"]))
 
 distributed_state = PartialState()
 dtype = torch.float16 if distributed_state.device.type == "cuda" else torch.float32
-pipeline = StableDiffusionPipeline.from_pretrained(model, torch_dtype=dtype, safety_checker=None)
+pipeline = DiffusionPipeline.from_pretrained(model, torch_dtype=dtype)
 pipeline.to(distributed_state.device)
 pipeline.set_progress_bar_config(disable=True)
 

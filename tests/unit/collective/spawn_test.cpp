@@ -4,124 +4,24 @@
 
 #include "base/pidfd.hpp"
 #include "base/unique_fd.hpp"
-#include "tests/catch.hpp"
+#include "tests/unit/collective/child_program.hpp"
 
-#include <algorithm>
-#include <array>
-#include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 using namespace sdfleet;
+using namespace sdfleet::collective;
 
 namespace {
 
-/// spawn_program at work; its lines are read as they come. Killed, should a test end early.
-class Program {
-public:
-    explicit Program(std::vector<std::string> arguments)
-    {
-        std::array<int, 2> ends{};
-        REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
-        output_ = ::fdopen(ends[0], "r");
-        const base::UniqueFd write_end(ends[1]);
-        posix_spawn_file_actions_t actions;
-        ::posix_spawn_file_actions_init(&actions);
-        ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDOUT_FILENO);
-        ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDERR_FILENO);
-        arguments.insert(arguments.begin(), SDFLEET_SPAWN_PROGRAM);
-        std::vector<char*> pointers;
-        for (auto& argument : arguments) {
-            pointers.push_back(argument.data());
-        }
-        pointers.push_back(nullptr);
-        REQUIRE(::posix_spawn(&pid_, SDFLEET_SPAWN_PROGRAM, &actions, nullptr, pointers.data(), environ) == 0);
-        ::posix_spawn_file_actions_destroy(&actions);
-    }
-    Program(const Program&) = delete;
-    Program& operator=(const Program&) = delete;
-    ~Program()
-    {
-        if (pid_ > 0) {
-            ::kill(pid_, SIGKILL);
-            ::waitpid(pid_, nullptr, 0);
-        }
-        std::fclose(output_);
-    }
-
-    pid_t pid() const { return pid_; }
-
-    /// "" at the end, which comes when the last process that could write has ended.
-    std::string next_line()
-    {
-        std::array<char, 512> buffer{};
-        if (std::fgets(buffer.data(), buffer.size(), output_) == nullptr) {
-            return "";
-        }
-        std::string line = buffer.data();
-        line.erase(std::remove(line.begin(), line.end(), '\n'), line.end());
-        return line;
-    }
-
-    std::vector<std::string> lines()
-    {
-        std::vector<std::string> result;
-        for (std::string line = next_line(); !line.empty(); line = next_line()) {
-            result.push_back(line);
-        }
-        return result;
-    }
-
-    int wait()
-    {
-        int status = 0;
-        ::waitpid(pid_, &status, 0);
-        pid_ = -1;
-        return status;
-    }
-
-private:
-    pid_t pid_ = -1;
-    std::FILE* output_ = nullptr;
-};
-
-struct Outcome {
-    std::vector<std::string> lines;
-    int exit_code = 0;
-
-    bool has(const std::string& line) const { return std::ranges::find(lines, line) != lines.end(); }
-    long count(const std::string& beginning) const
-    {
-        return std::ranges::count_if(lines, [&](const auto& line) { return line.starts_with(beginning); });
-    }
-};
-
 Outcome run(std::vector<std::string> arguments)
 {
-    Program program(std::move(arguments));
-    auto lines = program.lines();
-    const int status = program.wait();
-    return {lines, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status)};
-}
-
-std::string all(const Outcome& outcome)
-{
-    std::ostringstream text;
-    for (const auto& line : outcome.lines) {
-        text << line << '\n';
-    }
-    return text.str();
+    return run_program(SDFLEET_SPAWN_PROGRAM, std::move(arguments));
 }
 
 bool has_ended_within_a_minute(pid_t pid)
@@ -236,7 +136,7 @@ TEST_CASE("numbers of ranks that cannot be are refused")
 
 TEST_CASE("Ctrl-C ends every rank, and then the program")
 {
-    Program program({"wait"});
+    Program program(SDFLEET_SPAWN_PROGRAM, {"wait"});
     const auto ranks = read_pids(program, 2);
     ::kill(program.pid(), SIGINT);
     const int status = program.wait();
@@ -249,7 +149,7 @@ TEST_CASE("Ctrl-C ends every rank, and then the program")
 
 TEST_CASE("ranks die with a program that is killed")
 {
-    Program program({"wait"});
+    Program program(SDFLEET_SPAWN_PROGRAM, {"wait"});
     const auto ranks = read_pids(program, 2);
     ::kill(program.pid(), SIGKILL);
     program.wait();
