@@ -4,8 +4,8 @@
 #include "base/die_with_parent.hpp"
 #include "collective/core/spawn_path.hpp"
 #include "collective/held_signals.hpp"
-#include "collective/rank_environment.hpp"
 #include "collective/rank_process.hpp"
+#include "collective/spawn_environment.hpp"
 #include "proto/program_messages.hpp"
 
 #include <algorithm>

@@ -96,7 +96,8 @@ int objects(PartialState state)
 /// The last process brings numbers where the others bring texts. Each tells; none fails, so that all are heard.
 int types(PartialState state)
 {
-    state.is_last_process() ? gather(state, std::vector<std::int32_t>{1}) : gather(state, std::vector<std::string>{"x"});
+    state.is_last_process() ? gather(state, std::vector<std::int32_t>{1})
+                            : gather(state, std::vector<std::string>{"x"});
     return 0;
 }
 

@@ -57,11 +57,13 @@ TEST_CASE("what is for one process is done by that one alone")
     const auto outcome = run("print", 3);
     INFO(all(outcome));
     REQUIRE(outcome.lines.size() == 6);
-    for (const char* line : {"of 3 processes", "main 0", "last 2 42", "answer of 0 -1", "answer of 1 7", "answer of 2 -1"}) {
+    for (const char* line :
+         {"of 3 processes", "main 0", "last 2 42", "answer of 0 -1", "answer of 1 7", "answer of 2 -1"}) {
         REQUIRE(outcome.has(line));
     }
     // A process that is alone is the first, the last and any other.
-    REQUIRE(run("print", 0).lines == std::vector<std::string>{"of 3 processes", "main 0", "last 0 42", "answer of 0 7"});
+    REQUIRE(run("print", 0).lines ==
+            std::vector<std::string>{"of 3 processes", "main 0", "last 0 42", "answer of 0 7"});
 }
 
 TEST_CASE("nobody goes on before everybody has come")
@@ -93,6 +95,8 @@ TEST_CASE("a process that gathers objects of another type is named")
 {
     const auto outcome = run("types", 3);
     INFO(all(outcome));
-    REQUIRE(outcome.has("0: error gather_object: rank 2 gathers objects of another type than this one, which gathers string"));
-    REQUIRE(outcome.has("2: error gather_object: rank 0 gathers objects of another type than this one, which gathers i32"));
+    REQUIRE(outcome.has(
+        "0: error gather_object: rank 2 gathers objects of another type than this one, which gathers string"));
+    REQUIRE(
+        outcome.has("2: error gather_object: rank 0 gathers objects of another type than this one, which gathers i32"));
 }

@@ -93,7 +93,8 @@ TEST_CASE("all_reduce leaves the sum, the least, the greatest on every rank")
 
 TEST_CASE("every type that can be sent is gathered, at one rank or at all")
 {
-    for (const auto type : {at::kByte, at::kChar, at::kInt, at::kLong, at::kHalf, at::kBFloat16, at::kFloat, at::kDouble}) {
+    for (const auto type :
+         {at::kByte, at::kChar, at::kInt, at::kLong, at::kHalf, at::kBFloat16, at::kFloat, at::kDouble}) {
         const auto outcomes = play(3, [type](ProcessGroup& group) -> Result<std::string> {
             const auto mine = of_rank(group.rank(), type);
             const auto at_2 = gather(group, mine, 2);
@@ -157,7 +158,8 @@ TEST_CASE("tensors that cannot be sent are refused with the way out, and the gro
         return all_reduce(group, fine).map([&] { return fine.equal(at::full({2}, 2.0)) ? text : "wrong"; });
     });
     for (const auto& outcome : outcomes) {
-        REQUIRE_THAT(outcome, ContainsSubstring("all_reduce: the tensor, Float [3, 2], is not contiguous; pass tensor.contiguous()"));
+        REQUIRE_THAT(outcome, ContainsSubstring(
+                                  "all_reduce: the tensor, Float [3, 2], is not contiguous; pass tensor.contiguous()"));
         REQUIRE_THAT(outcome, ContainsSubstring("all_reduce: tensors of type Bool cannot be sent"));
         REQUIRE_THAT(outcome, ContainsSubstring("all_reduce: the tensor is undefined"));
     }
@@ -179,8 +181,10 @@ TEST_CASE("scatter wants one tensor for each rank, like the one that it fills")
     const auto outcomes = play(1, [](ProcessGroup& group) -> Result<std::string> {
         auto mine = at::zeros({2, 3});
         std::string text;
-        for (const std::vector<at::Tensor>& parts :
-             {std::vector<at::Tensor>{}, {of_rank(0), of_rank(1)}, {at::zeros({3, 3})}, {at::zeros({2, 3}, at::kInt)}}) {
+        for (const std::vector<at::Tensor>& parts : {std::vector<at::Tensor>{},
+                                                     {of_rank(0), of_rank(1)},
+                                                     {at::zeros({3, 3})},
+                                                     {at::zeros({2, 3}, at::kInt)}}) {
             const auto result = scatter(group, mine, parts);
             text += result ? "not refused\n" : result.error().message + '\n';
         }

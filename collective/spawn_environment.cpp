@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "collective/rank_environment.hpp"
+#include "collective/spawn_environment.hpp"
 
 #include "base/die_with_parent.hpp"
 #include "base/unique_fd.hpp"
