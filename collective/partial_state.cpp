@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collective/partial_state.hpp"
 
-#include "collective/rank_device.hpp"
+#include "collective/device_facts.hpp"
 
 namespace sdfleet::collective {
 
@@ -20,7 +20,7 @@ Result<PartialState> PartialState::from_environment(const InitOptions& options)
 }
 
 PartialState::PartialState(const RankEnvironment& environment, const InitOptions& options)
-    : environment_(environment), device_(rank_device(environment.local_rank)),
+    : environment_(environment), device_(rank_device(read_device_facts(), environment.local_rank)),
       connection_(std::make_shared<Connection>(Connection{options, std::nullopt}))
 {
 }

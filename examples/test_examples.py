@@ -25,7 +25,7 @@ RANK_VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTE
 
 def environment(**variables):
     plain = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
-    return {**plain, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", **variables}
+    return {**plain, "ACCELERATE_USE_CPU": "true", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **variables}
 
 
 def free_port():
@@ -44,7 +44,7 @@ def why_not(*modules):
     """Why the examples in Python that need these modules cannot run here, or None."""
     if not PYTHON:
         return "SDFLEET_TEST_PYTHON names no python"
-    missing = f"import sys, importlib.util as u; sys.exit(' '.join(m for m in {modules!r} if not u.find_spec(m)))"
+    missing = f"import sys, importlib.util as u; sys.exit(' '.join(m for m in {modules!r} if not u.find_spec(m)) or 0)"
     try:
         found = subprocess.run([PYTHON, "-c", missing], capture_output=True, text=True)
     except OSError as error:
