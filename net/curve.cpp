@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <mutex>
 #include <stdexcept>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::size_t z85_key_length = 40;
 constexpr std::size_t raw_key_length = 32;
+constexpr const char* zap_endpoint = "inproc://zeromq.zap.01";
 
 std::string to_z85(const zmq::message_t& raw)
 {
@@ -83,6 +85,25 @@ std::optional<std::string> curve_public_key(const std::string& secret_key)
     return public_key.data();
 }
 
+std::optional<CurveKeyPair> curve_key_pair_from_hex(const std::string& digits)
+{
+    constexpr int base = 16;
+    std::array<std::uint8_t, raw_key_length> raw{};
+    if (digits.size() != 2 * raw.size()) {
+        return std::nullopt;
+    }
+    for (std::size_t i = 0; i < raw.size(); ++i) {
+        const char* begin = digits.data() + 2 * i;
+        if (const auto [end, error] = std::from_chars(begin, begin + 2, raw[i], base); end != begin + 2) {
+            return std::nullopt;
+        }
+    }
+    std::array<char, z85_key_length + 1> secret_key{};
+    zmq_z85_encode(secret_key.data(), raw.data(), raw.size());
+    const auto public_key = curve_public_key(secret_key.data());
+    return public_key ? std::optional(CurveKeyPair{*public_key, secret_key.data()}) : std::nullopt;
+}
+
 struct Authenticator::Impl {
     zmq::context_t& context;
     std::mutex mutex;
@@ -140,12 +161,12 @@ struct Authenticator::Impl {
 Authenticator::Authenticator(Context& context, std::set<std::string> allowed_public_keys)
     : impl_(new Impl{context.impl().zmq, {}, std::move(allowed_public_keys), {}, {}})
 {
-    constexpr int poll_interval_ms = 50;
+    constexpr int poll_interval_ms = 250;
     zmq::socket_t socket(impl_->context, zmq::socket_type::rep);
     socket.set(zmq::sockopt::linger, 0);
     socket.set(zmq::sockopt::rcvtimeo, poll_interval_ms);
     try {
-        socket.bind("inproc://zeromq.zap.01");
+        socket.bind(zap_endpoint);
     } catch (const zmq::error_t& error) {
         throw std::runtime_error(std::string("cannot check keys: ") + error.what());
     }
@@ -155,7 +176,13 @@ Authenticator::Authenticator(Context& context, std::set<std::string> allowed_pub
 Authenticator::~Authenticator()
 {
     impl_->is_stopping = true;
-    impl_->thread.join();
+    {
+        zmq::socket_t waker(impl_->context, zmq::socket_type::req);
+        waker.set(zmq::sockopt::linger, 0);
+        waker.connect(zap_endpoint);
+        waker.send(zmq::str_buffer("stop"), zmq::send_flags::dontwait); // no request, but it ends the wait for one
+        impl_->thread.join();
+    }
 }
 
 void Authenticator::allow(std::set<std::string> public_keys)

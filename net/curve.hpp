@@ -25,6 +25,9 @@ CurveKeyPair make_curve_key_pair();
 /// The public half of a secret key; nothing when it is not 40 characters of Z85.
 std::optional<std::string> curve_public_key(const std::string& secret_key);
 
+/// The pair whose secret half is these 32 bytes, as 64 hexadecimal digits; nothing when they are not.
+std::optional<CurveKeyPair> curve_key_pair_from_hex(const std::string& digits);
+
 /// What a listening socket needs to encrypt and to prove itself.
 struct CurveServer {
     CurveKeyPair keys;

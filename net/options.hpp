@@ -14,6 +14,8 @@ struct SocketLimits {
     int receive_high_water_mark = 1000;      ///< messages waiting to be read, a peer
     int heartbeat_interval_ms = 500;         ///< ZeroMQ's own, against dead hosts and cut cables
     int heartbeat_timeout_ms = 2500;
+    int linger_ms =
+        0; ///< how long what was sent may still take to leave when the socket goes; the context waits for it
 };
 
 /// For connections that carry images: few large messages.

@@ -20,7 +20,7 @@ void set_options(zmq::socket_t& socket, zmq::socket_type type, const SocketLimit
     constexpr int reconnect_interval_ms = 50;
     constexpr int reconnect_interval_max_ms = 2000;
     constexpr int handshake_interval_ms = 5000;
-    socket.set(zmq::sockopt::linger, 0);
+    socket.set(zmq::sockopt::linger, limits.linger_ms);
     socket.set(zmq::sockopt::sndhwm, limits.send_high_water_mark);
     socket.set(zmq::sockopt::rcvhwm, limits.receive_high_water_mark);
     socket.set(zmq::sockopt::handshake_ivl, handshake_interval_ms);

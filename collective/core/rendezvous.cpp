@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collective/core/rendezvous.hpp"
 
+#include "collective/core/notice.hpp"
+
 #include <algorithm>
 #include <iterator>
 
@@ -11,22 +13,10 @@ namespace {
 constexpr std::size_t max_group_name = 192;
 constexpr std::size_t max_member_text = 256; ///< of a host, an endpoint, a key
 constexpr std::size_t max_reason = 1'000;
-constexpr std::size_t ranks_in_a_line = 16;
 
 std::string name_of(const proto::GroupId& group, proto::Epoch epoch)
 {
     return "group " + group.value + ", epoch " + std::to_string(epoch.value);
-}
-
-/// "rank 3", "ranks 1, 4, 5 and 20 more".
-std::string list_ranks(const std::vector<proto::Rank>& ranks)
-{
-    std::string text = ranks.size() == 1 ? "rank " : "ranks ";
-    const auto shown = std::min(ranks.size(), ranks_in_a_line);
-    for (std::size_t i = 0; i < shown; ++i) {
-        text += (i == 0 ? "" : ", ") + std::to_string(ranks[i].value);
-    }
-    return shown == ranks.size() ? text : text + " and " + std::to_string(ranks.size() - shown) + " more";
 }
 
 proto::GroupRefused refusal(const proto::GroupJoin& join, proto::GroupRefusal reason, const std::string& why)
