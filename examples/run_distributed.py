@@ -18,7 +18,8 @@ from diffusers import DiffusionPipeline
 model, *prompts = sys.argv[1:]
 items = list(enumerate(prompts or ["a red circle", "a blue square"]))
 
-distributed_state = PartialState()
+# Told nothing, accelerate takes a process without a GPU for the only one, and every process draws everything.
+distributed_state = PartialState(cpu=not torch.cuda.is_available())
 dtype = torch.float16 if distributed_state.device.type == "cuda" else torch.float32
 pipeline = DiffusionPipeline.from_pretrained(model, torch_dtype=dtype)
 pipeline.to(distributed_state.device)

@@ -54,7 +54,8 @@ tl::expected<FrameHeader, std::string> decode_header(std::span<const std::byte> 
         return tl::unexpected<std::string>("not a message between ranks");
     }
     if (reader.take<std::uint8_t>() != version) {
-        return tl::unexpected<std::string>("another version of the messages between ranks; run programs of the same release");
+        return tl::unexpected<std::string>(
+            "another version of the messages between ranks; run programs of the same release");
     }
     const auto kind = reader.take<std::uint8_t>();
     const auto operation = reader.take<std::uint8_t>();
