@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collective/tensor_group.hpp"
 
-#include <algorithm>
-#include <cstddef>
-#include <span>
+#include "collective/tensor_operand.hpp"
+
 #include <string>
 
 #include <ATen/ops/empty.h>
@@ -12,56 +11,6 @@
 namespace sdfleet::collective {
 
 namespace {
-
-/// A tensor's elements, which it owns.
-struct Elements {
-    std::span<std::byte> bytes;
-    ElementType type{};
-};
-
-tl::unexpected<Error> refuse(const char* operation, const std::string& why)
-{
-    return tl::unexpected(Error{InvalidArgument{}, std::string(operation) + ": " + why});
-}
-
-std::string describe(const at::Tensor& tensor)
-{
-    std::string text = c10::toString(tensor.scalar_type()) + std::string(" [");
-    for (const char* comma = ""; const auto size : tensor.sizes()) {
-        text += comma + std::to_string(size);
-        comma = ", ";
-    }
-    return text + "]";
-}
-
-/// Where tensors that are not in CPU memory take their own way: over the group's device backend. It has none yet.
-Error device_collectives(const char* operation, const at::Tensor& tensor)
-{
-    return {BackendUnavailable{}, std::string(operation) + ": the tensor is on " + tensor.device().str() +
-                                      ", and the group has no backend for it; make it with Backend::nccl, or pass "
-                                      "tensor.cpu()"};
-}
-
-Result<Elements> elements_of(const char* operation, const at::Tensor& tensor)
-{
-    if (!tensor.defined()) {
-        return refuse(operation, "the tensor is undefined");
-    }
-    if (tensor.layout() != at::kStrided || tensor.is_quantized()) {
-        return refuse(operation, "the tensor must be dense, and not quantised");
-    }
-    if (!tensor.is_contiguous()) {
-        return refuse(operation, "the tensor, " + describe(tensor) + ", is not contiguous; pass tensor.contiguous()");
-    }
-    const auto type = element_type_of(tensor.scalar_type());
-    if (!type) {
-        return refuse(operation, type.error().message);
-    }
-    if (!tensor.is_cpu()) {
-        return tl::unexpected(device_collectives(operation, tensor));
-    }
-    return Elements{{static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()}, *type};
-}
 
 /// Room for one tensor like `tensor` of each rank.
 at::Tensor block_for(const ProcessGroup& group, const at::Tensor& tensor)
@@ -77,22 +26,35 @@ std::span<std::byte> bytes_of(const at::Tensor& block)
 }
 
 /// What rank `src` gives to scatter, one after the other.
-Result<at::Tensor> block_of(const ProcessGroup& group, const at::Tensor& tensor, const std::vector<at::Tensor>& inputs)
+Result<at::Tensor> block_of(ProcessGroup& group, const at::Tensor& tensor, const std::vector<at::Tensor>& inputs)
 {
+    const auto refuse = [](const std::string& why) {
+        return tl::unexpected(Error{InvalidArgument{}, "scatter: " + why});
+    };
     if (inputs.size() != group.world_size()) {
-        return refuse("scatter",
-                      std::to_string(inputs.size()) + " tensors for " + std::to_string(group.world_size()) + " ranks");
+        return refuse(std::to_string(inputs.size()) + " tensors for " + std::to_string(group.world_size()) + " ranks");
     }
     for (const auto& input : inputs) {
-        if (const auto fine = elements_of("scatter", input); !fine) {
+        if (const auto fine = operand_of("scatter", group, input); !fine) {
             return tl::unexpected(fine.error());
         }
-        if (input.sizes() != tensor.sizes() || input.scalar_type() != tensor.scalar_type()) {
-            return refuse("scatter", "the tensors must be like the one to fill, " + describe(tensor) + "; one is " +
-                                         describe(input));
+        if (input.sizes() != tensor.sizes() || input.scalar_type() != tensor.scalar_type() ||
+            input.device() != tensor.device()) {
+            return refuse("the tensors must be like the one to fill, " + describe(tensor) + "; one is " +
+                          describe(input));
         }
     }
     return at::stack(inputs);
+}
+
+/// NCCL sends without tags.
+Result<void> find_tag_fault(const char* operation, const TensorOperand& operand, std::uint32_t tag)
+{
+    if (operand.device == nullptr || tag == 0) {
+        return {};
+    }
+    return tl::unexpected(Error{InvalidArgument{}, std::string(operation) + ": tag " + std::to_string(tag) +
+                                                       "; tensors on a device are sent without tags"});
 }
 
 } // namespace
@@ -125,68 +87,75 @@ Result<ElementType> element_type_of(at::ScalarType type)
 
 Result<void> all_reduce(ProcessGroup& group, at::Tensor& tensor, ReduceOp op, Timeout timeout)
 {
-    return elements_of("all_reduce", tensor).and_then([&](const Elements& elements) {
-        return group.all_reduce(elements.bytes, elements.type, op, timeout);
+    return operand_of("all_reduce", group, tensor).and_then([&](const TensorOperand& o) {
+        return o.device ? o.device->all_reduce(o.data, o.count, o.type, op, o.stream, timeout)
+                        : group.all_reduce(o.bytes(), o.type, op, timeout);
     });
 }
 
 Result<void> broadcast(ProcessGroup& group, at::Tensor& tensor, std::uint32_t src, Timeout timeout)
 {
-    return elements_of("broadcast", tensor).and_then([&](const Elements& elements) {
-        return group.broadcast_into(elements.bytes, src, timeout);
+    return operand_of("broadcast", group, tensor).and_then([&](const TensorOperand& o) {
+        return o.device ? o.device->broadcast(o.data, o.count, o.type, src, o.stream, timeout)
+                        : group.broadcast_into(o.bytes(), src, timeout);
     });
 }
 
 Result<std::vector<at::Tensor>> gather(ProcessGroup& group, const at::Tensor& tensor, std::uint32_t dst,
                                        Timeout timeout)
 {
-    const auto elements = elements_of("gather", tensor);
-    if (!elements) {
-        return tl::unexpected(elements.error());
-    }
-    if (group.rank() != dst) {
-        return group.gather_into(elements->bytes, {}, dst, timeout).map([] { return std::vector<at::Tensor>(); });
-    }
-    const auto block = block_for(group, tensor);
-    return group.gather_into(elements->bytes, bytes_of(block), dst, timeout).map([&] { return block.unbind(); });
+    return operand_of("gather", group, tensor).and_then([&](const TensorOperand& o) {
+        const auto block = group.rank() == dst ? block_for(group, tensor) : at::empty({0}, tensor.options());
+        const auto gathered = o.device
+                                  ? o.device->gather(o.data, block.data_ptr(), o.count, o.type, dst, o.stream, timeout)
+                                  : group.gather_into(o.bytes(), bytes_of(block), dst, timeout);
+        return gathered.map([&] { return group.rank() == dst ? block.unbind() : std::vector<at::Tensor>(); });
+    });
 }
 
 Result<std::vector<at::Tensor>> all_gather(ProcessGroup& group, const at::Tensor& tensor, Timeout timeout)
 {
-    const auto elements = elements_of("all_gather", tensor);
-    if (!elements) {
-        return tl::unexpected(elements.error());
-    }
-    const auto block = block_for(group, tensor);
-    return group.all_gather_into(elements->bytes, bytes_of(block), timeout).map([&] { return block.unbind(); });
+    return operand_of("all_gather", group, tensor).and_then([&](const TensorOperand& o) {
+        const auto block = block_for(group, tensor);
+        const auto gathered = o.device
+                                  ? o.device->all_gather(o.data, block.data_ptr(), o.count, o.type, o.stream, timeout)
+                                  : group.all_gather_into(o.bytes(), bytes_of(block), timeout);
+        return gathered.map([&] { return block.unbind(); });
+    });
 }
 
 Result<void> scatter(ProcessGroup& group, at::Tensor& tensor, const std::vector<at::Tensor>& inputs, std::uint32_t src,
                      Timeout timeout)
 {
-    const auto elements = elements_of("scatter", tensor);
-    if (!elements) {
-        return tl::unexpected(elements.error());
+    const auto o = operand_of("scatter", group, tensor);
+    if (!o) {
+        return tl::unexpected(o.error());
     }
-    if (group.rank() != src) {
-        return group.scatter_into({}, elements->bytes, src, timeout);
+    const auto block = group.rank() == src ? block_of(group, tensor, inputs) : at::empty({0}, tensor.options());
+    if (!block) {
+        return tl::unexpected(block.error());
     }
-    return block_of(group, tensor, inputs).and_then([&](const at::Tensor& block) {
-        return group.scatter_into(bytes_of(block), elements->bytes, src, timeout);
-    });
+    return o->device ? o->device->scatter(block->data_ptr(), o->data, o->count, o->type, src, o->stream, timeout)
+                     : group.scatter_into(bytes_of(*block), o->bytes(), src, timeout);
 }
 
 Result<void> send(ProcessGroup& group, const at::Tensor& tensor, std::uint32_t dst, std::uint32_t tag, Timeout timeout)
 {
-    return elements_of("send", tensor).and_then([&](const Elements& elements) {
-        return group.send(elements.bytes, dst, tag, timeout);
+    return operand_of("send", group, tensor).and_then([&](const TensorOperand& o) {
+        return find_tag_fault("send", o, tag).and_then([&] {
+            return o.device ? o.device->send(o.data, o.count, o.type, dst, o.stream, timeout)
+                            : group.send(o.bytes(), dst, tag, timeout);
+        });
     });
 }
 
 Result<void> recv(ProcessGroup& group, at::Tensor& tensor, std::uint32_t src, std::uint32_t tag, Timeout timeout)
 {
-    return elements_of("recv", tensor).and_then([&](const Elements& elements) {
-        return group.recv_into(elements.bytes, src, tag, timeout);
+    return operand_of("recv", group, tensor).and_then([&](const TensorOperand& o) {
+        return find_tag_fault("recv", o, tag).and_then([&] {
+            return o.device ? o.device->recv(o.data, o.count, o.type, src, o.stream, timeout)
+                            : group.recv_into(o.bytes(), src, tag, timeout);
+        });
     });
 }
 

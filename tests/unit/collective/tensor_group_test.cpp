@@ -3,9 +3,12 @@
 #include "collective/tensor_group.hpp"
 
 #include "base/unique_fd.hpp"
+#include "collective/device_collectives.hpp"
+#include "collective/process_group_impl.hpp"
 #include "tests/catch.hpp"
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -30,6 +33,54 @@ std::uint16_t free_port()
     return ntohs(address.sin_port);
 }
 
+/// Tells what it was asked to do with device memory.
+class RecordingDevice : public DeviceCollectives {
+public:
+    explicit RecordingDevice(std::vector<std::string>& calls) : calls_(calls) {}
+
+    Result<void> barrier(DeviceStream, Timeout) override { return record("barrier", 0, 0); }
+    Result<void> broadcast(void*, std::size_t count, ElementType, std::uint32_t root, DeviceStream, Timeout) override
+    {
+        return record("broadcast", count, root);
+    }
+    Result<void> all_reduce(void*, std::size_t count, ElementType, ReduceOp op, DeviceStream, Timeout) override
+    {
+        return record("all_reduce", count, static_cast<std::uint32_t>(op));
+    }
+    Result<void> gather(const void*, void*, std::size_t count, ElementType, std::uint32_t root, DeviceStream,
+                        Timeout) override
+    {
+        return record("gather", count, root);
+    }
+    Result<void> all_gather(const void*, void*, std::size_t count, ElementType, DeviceStream, Timeout) override
+    {
+        return record("all_gather", count, 0);
+    }
+    Result<void> scatter(const void*, void*, std::size_t count, ElementType, std::uint32_t root, DeviceStream,
+                         Timeout) override
+    {
+        return record("scatter", count, root);
+    }
+    Result<void> send(const void*, std::size_t count, ElementType, std::uint32_t to, DeviceStream, Timeout) override
+    {
+        return record("send", count, to);
+    }
+    Result<void> recv(void*, std::size_t count, ElementType, std::uint32_t from, DeviceStream, Timeout) override
+    {
+        return record("recv", count, from);
+    }
+    void abort(const std::string&) override {}
+
+private:
+    Result<void> record(const std::string& operation, std::size_t count, std::uint32_t number)
+    {
+        calls_.push_back(operation + " " + std::to_string(count) + " " + std::to_string(number));
+        return {};
+    }
+
+    std::vector<std::string>& calls_;
+};
+
 /// Each rank's first fault, by rank; "" where all went well.
 using Story = std::function<Result<std::string>(ProcessGroup&)>;
 
@@ -37,16 +88,18 @@ std::vector<std::string> play(std::uint32_t world_size, const Story& story)
 {
     const ViaMaster meeting{.address = "127.0.0.1", .port = free_port(), .secret = ""};
     std::vector<std::string> outcomes(world_size);
+    const auto be_rank = [&](std::uint32_t rank) {
+        InitOptions options;
+        options.timeout = std::chrono::minutes(1);
+        auto group = init_process_group(Backend::zmq, rank, world_size, meeting, options);
+        const auto outcome = group ? story(*group) : Result<std::string>(tl::unexpected(group.error()));
+        outcomes[rank] = outcome ? *outcome : outcome.error().message;
+    };
     std::vector<std::thread> ranks;
-    for (std::uint32_t rank = 0; rank < world_size; ++rank) {
-        ranks.emplace_back([&, rank] {
-            InitOptions options;
-            options.timeout = std::chrono::minutes(1);
-            auto group = init_process_group(Backend::zmq, rank, world_size, meeting, options);
-            const auto outcome = group ? story(*group) : Result<std::string>(tl::unexpected(group.error()));
-            outcomes[rank] = outcome ? *outcome : outcome.error().message;
-        });
+    for (std::uint32_t rank = 1; rank < world_size; ++rank) {
+        ranks.emplace_back(be_rank, rank);
     }
+    be_rank(0); // by this thread, so that a story of one rank may assert
     for (auto& rank : ranks) {
         rank.join();
     }
@@ -174,6 +227,31 @@ TEST_CASE("a tensor on another device is not read from the CPU")
         return is_kind ? result.error().message : "not refused";
     });
     REQUIRE_THAT(outcomes[0], ContainsSubstring("all_reduce: the tensor is on meta"));
+}
+
+TEST_CASE("tensors on a device go over the group's backend for it, element for element")
+{
+    std::vector<std::string> calls;
+    std::string refusal;
+    play(1, [&](ProcessGroup& group) -> Result<std::string> {
+        group.impl().device = std::make_unique<RecordingDevice>(calls);
+        auto there = at::empty({2, 3}, at::TensorOptions().device(at::kMeta).dtype(at::kHalf));
+        REQUIRE(all_reduce(group, there, ReduceOp::max));
+        REQUIRE(broadcast(group, there, 4));
+        REQUIRE(gather(group, there, 0)->size() == 1);
+        REQUIRE(all_gather(group, there)->size() == 1);
+        REQUIRE(scatter(group, there, {there}));
+        REQUIRE(send(group, there, 5));
+        REQUIRE(recv(group, there, 6));
+        refusal = send(group, there, 5, 7).error().message;
+        auto here = at::ones({2});
+        REQUIRE(all_reduce(group, here));
+        group.impl().device.reset();
+        return "";
+    });
+    REQUIRE(calls == std::vector<std::string>{"all_reduce 6 3", "broadcast 6 4", "gather 6 0", "all_gather 6 0",
+                                              "scatter 6 0", "send 6 5", "recv 6 6"});
+    REQUIRE(refusal == "send: tag 7; tensors on a device are sent without tags");
 }
 
 TEST_CASE("scatter wants one tensor for each rank, like the one that it fills")
