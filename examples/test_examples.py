@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The examples, as their headers say to run them, on the tiny model and the CPU.
 
-Environment: SDFLEET_EXAMPLES_DIR (the programs), SDFLEET_SOURCE_DIR (the repository); SDFLEET_TEST_PYTHON (a python that has
-torch, accelerate and diffusers; without it the examples in Python are not run).
+Environment: SDFLEET_BIN_DIR (the programs; the examples in examples/ there), SDFLEET_SOURCE_DIR (the repository);
+SDFLEET_TEST_PYTHON (a python that has torch, accelerate and diffusers; without it the examples in Python are not run).
 """
 
 import os
@@ -15,7 +15,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-PROGRAMS = Path(os.environ["SDFLEET_EXAMPLES_DIR"])
+BIN = Path(os.environ["SDFLEET_BIN_DIR"])
+PROGRAMS = BIN / "examples"
 SOURCE = Path(os.environ["SDFLEET_SOURCE_DIR"])
 MODEL = SOURCE / "models/tiny-shapes"
 PYTHON = os.environ.get("SDFLEET_TEST_PYTHON")
@@ -156,6 +157,49 @@ class RunDistributedNccl(Example):
     def test_a_rank_that_fails_is_named(self):
         _, err = self.run_alone(self.program, "/nowhere", expect=1)
         self.assertRegex(err, r"spawn: rank [01] exited with code 1")
+
+
+def why_no_namespaces():
+    """Why this machine cannot play two nodes, or None."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        return "needs root and the program ip"
+    name = f"sdfprobe{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    if made.returncode == 0:
+        linked = subprocess.run(["ip", "-n", name, "link", "add", "type", "bridge"], capture_output=True, text=True)
+        subprocess.run(["ip", "netns", "del", name], check=True)
+        made = linked
+    return f"no network namespaces here: {made.stderr.strip()}" if made.returncode else None
+
+
+def namespaces():
+    return subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+
+
+class MultiNode(Example):
+    script = SOURCE / "examples/multi_node/run"
+
+    @unittest.skipIf(why := why_no_namespaces(), why)
+    def test_four_ranks_on_two_nodes(self):
+        before = namespaces()
+        out, _ = self.run_alone(self.script, "--bin", BIN, "--out", self.folder / "out")
+        prompts = ["a red circle", "a blue square", "a green heart", "a yellow star"]
+        lines = [f"[{rank}] result_{rank}.png: {prompt}" for rank, prompt in enumerate(prompts)]
+        self.assertEqual(sorted(out.splitlines()), lines)
+        self.assertEqual(sorted(self.files(self.folder / "out")), [f"result_{rank}.png" for rank in range(4)])
+        self.assertEqual(namespaces(), before)
+
+    @unittest.skipIf(why := why_no_namespaces(), why)
+    def test_a_command_that_fails_leaves_nothing_behind(self):
+        before = namespaces()
+        _, err = self.run_alone(self.script, "--bin", BIN, "--out", self.folder, "--", "sh", "-c", "exit 7", expect=1)
+        self.assertIn("sdctl launch ended with exit code 7", err)
+        self.assertEqual(namespaces(), before)
+
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "needs root, to give it up")
+    def test_without_root_it_says_so(self):
+        _, err = self.run_alone("setpriv", "--reuid", "65534", "--clear-groups", self.script, folder="/", expect=1)
+        self.assertIn("network namespaces need root", err)
 
 
 @unittest.skipIf(why := why_not("torch"), why)
