@@ -11,14 +11,12 @@ namespace {
 /// Up to this size one rank reduces for all; above, each reduces its share.
 constexpr std::size_t ring_from_bytes = 128u << 10;
 
-Result<void> exchange(const Call& call, std::vector<Outgoing> outgoing, std::vector<Incoming> incoming)
-{
-    return call.mesh.run(call.operation, outgoing, incoming, call.deadline);
-}
+using Until = Mesh::Until;
 
-Result<void> settle(const Call& call)
+Result<void> exchange(const Call& call, std::vector<Outgoing> outgoing, std::vector<Incoming> incoming,
+                      Until until = Until::memory_free)
 {
-    return call.mesh.settle(call.operation, call.deadline);
+    return call.mesh.run(call.operation, outgoing, incoming, until, call.deadline);
 }
 
 std::vector<Outgoing> to_each(const std::vector<Rank>& ranks, std::span<const std::byte> bytes)
@@ -99,7 +97,7 @@ Result<void> reduce_in_ring(const Call& call, std::span<std::byte> elements)
     for (std::uint32_t round = 0; round + 1 < size; ++round) {
         const auto outgoing = share(call.rank() + size - round);
         const IntoReduction into{share(call.rank() + 2 * size - round - 1), operation.type, operation.reduce};
-        if (auto done = exchange(call, {{next, outgoing}}, {{previous, into}}); !done) {
+        if (auto done = exchange(call, {{next, outgoing}}, {{previous, into}}, Until::on_its_way); !done) {
             return done;
         }
     }
@@ -109,11 +107,12 @@ Result<void> reduce_in_ring(const Call& call, std::span<std::byte> elements)
     for (std::uint32_t round = 0; round + 1 < size; ++round) {
         const auto outgoing = share(call.rank() + 1 + size - round);
         const IntoBuffer into{share(call.rank() + size - round)};
-        if (auto done = exchange(call, {{next, outgoing}}, {{previous, into}}); !done) {
+        const auto until = round + 2 == size ? Until::memory_free : Until::on_its_way;
+        if (auto done = exchange(call, {{next, outgoing}}, {{previous, into}}, until); !done) {
             return done;
         }
     }
-    return settle(call);
+    return {};
 }
 
 } // namespace
@@ -141,8 +140,7 @@ Result<void> run_broadcast(const Call& call, std::span<const std::byte> own, Sin
         }
         own = content_of(sink);
     }
-    auto sent = exchange(call, to_each(tree.children, own), {});
-    return sent ? settle(call) : sent;
+    return exchange(call, to_each(tree.children, own), {});
 }
 
 Result<void> run_gather(const Call& call, std::span<const std::byte> own, std::span<const Sink> sinks)
@@ -150,14 +148,12 @@ Result<void> run_gather(const Call& call, std::span<const std::byte> own, std::s
     if (call.rank() == call.operation.root) {
         return exchange(call, {}, from_all_others(call, sinks));
     }
-    auto sent = exchange(call, {{{call.operation.root}, own}}, {});
-    return sent ? settle(call) : sent;
+    return exchange(call, {{{call.operation.root}, own}}, {});
 }
 
 Result<void> run_all_gather(const Call& call, std::span<const std::byte> own, std::span<const Sink> sinks)
 {
-    auto done = exchange(call, to_each(all_others(call), own), from_all_others(call, sinks));
-    return done ? settle(call) : done;
+    return exchange(call, to_each(all_others(call), own), from_all_others(call, sinks));
 }
 
 Result<void> run_scatter(const Call& call, std::span<const std::span<const std::byte>> parts, Sink sink)
@@ -169,8 +165,7 @@ Result<void> run_scatter(const Call& call, std::span<const std::span<const std::
     for (const auto rank : all_others(call)) {
         outgoing.push_back({rank, parts[rank.value]});
     }
-    auto sent = exchange(call, std::move(outgoing), {});
-    return sent ? settle(call) : sent;
+    return exchange(call, std::move(outgoing), {});
 }
 
 Result<void> run_all_reduce(const Call& call, std::span<std::byte> elements)
@@ -183,8 +178,7 @@ Result<void> run_all_reduce(const Call& call, std::span<std::byte> elements)
 
 Result<void> run_send(const Call& call, std::span<const std::byte> bytes, Rank to)
 {
-    auto sent = exchange(call, {{to, bytes}}, {});
-    return sent ? settle(call) : sent;
+    return exchange(call, {{to, bytes}}, {});
 }
 
 Result<void> run_recv(const Call& call, Rank from, Sink sink)

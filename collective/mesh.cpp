@@ -58,12 +58,21 @@ Mesh::~Mesh()
     if (!socket_) {
         return;
     }
-    for (Rank rank; rank.value < self_.world_size; ++rank.value) {
-        send_control(rank, FrameKind::leave, 0);
-    }
+    take_events(); // who has left already is told nothing, and does not hold this up
     constexpr std::chrono::milliseconds to_leave{1'000};
     constexpr std::chrono::milliseconds to_tell_of_a_failure{200};
-    socket_->close(failure_ ? to_tell_of_a_failure : to_leave);
+    say_goodbye(failure_ ? to_tell_of_a_failure : to_leave);
+}
+
+/// Ends all connections.
+void Mesh::say_goodbye(std::chrono::milliseconds linger)
+{
+    if (failure_) { // who hears our goodbye before the notice of whoever found the failure must know why
+        send_to_all(FrameKind::abort, encode_notice(*failure_));
+    }
+    send_to_all(FrameKind::leave, {});
+    socket_->close(linger);
+    socket_.reset();
 }
 
 Result<proto::GroupMember> Mesh::listen(const ListenAt& at)
@@ -339,9 +348,8 @@ void Mesh::set_failure(const Operation& operation, Cause cause, const std::strin
 
 void Mesh::announce(const Error& error)
 {
-    const auto body = encode_notice(error);
-    for (Rank rank; socket_ && rank.value < self_.world_size; ++rank.value) {
-        send_control(rank, FrameKind::abort, 0, body);
+    if (socket_) {
+        send_to_all(FrameKind::abort, encode_notice(error));
     }
     if (tell_failure_) {
         tell_failure_(error);
@@ -352,8 +360,7 @@ tl::unexpected<Error> Mesh::report()
 {
     if (socket_ && socket_->lent() > 0) { // the caller may free its memory as soon as it has the error
         constexpr std::chrono::milliseconds to_tell_the_others{100};
-        socket_->close(to_tell_the_others);
-        socket_.reset();
+        say_goodbye(to_tell_the_others);
     }
     if (std::exchange(is_failure_reported_, true)) {
         return tl::unexpected(Error{Aborted{}, "the epoch is over: " + failure_->message});
@@ -381,6 +388,13 @@ void Mesh::send_control(Rank to, FrameKind kind, std::uint64_t number, std::span
     FrameHeader header{kind, self_.epoch.value, {}, body.size(), 0};
     header.operation.whole_bytes = number;
     [[maybe_unused]] const auto sent = socket_->send(peer.name, encode(header), body);
+}
+
+void Mesh::send_to_all(FrameKind kind, std::span<const std::byte> body)
+{
+    for (Rank rank; rank.value < self_.world_size; ++rank.value) {
+        send_control(rank, kind, 0, body);
+    }
 }
 
 void Mesh::wait(Deadline::Clock::time_point until)

@@ -61,12 +61,14 @@ public:
     /// Connects to all others and returns when all of them are connected to this rank.
     Result<void> connect(const std::vector<proto::GroupMember>& members, Deadline deadline);
 
-    /// Returns when everything that comes in is there, and what goes out is on its way. Of each rank one payload at most.
+    enum class Until {
+        on_its_way,  ///< what goes out is on its way; its memory must stay as it is
+        memory_free, ///< the memory of all that went out so far is needed no longer
+    };
+    /// Returns when everything that comes in is there, and what goes out is so far. Of each rank one payload at most. An
+    /// error leaves no memory in use.
     Result<void> run(const Operation& operation, std::span<Outgoing> outgoing, std::span<Incoming> incoming,
-                     Deadline deadline);
-
-    /// Returns when the memory of what went out is needed no longer.
-    Result<void> settle(const Operation& operation, Deadline deadline);
+                     Until until, Deadline deadline);
 
     /// Ends the epoch as found by this rank.
     tl::unexpected<Error> fail(const Operation& operation, Cause cause, const std::string& detail);
@@ -99,6 +101,7 @@ private:
         const Operation* operation = nullptr;
         std::span<Outgoing> outgoing;
         std::span<Incoming> incoming;
+        Until until = Until::on_its_way;
     };
 
     Result<void> dial(const proto::GroupMember& member);
@@ -118,11 +121,14 @@ private:
     bool send_more(Outgoing& outgoing);
     bool advance();
     bool is_done() const;
+    bool is_lent() const;
     bool inquire();
     std::vector<Rank> waited_for() const;
 
     void wait(Deadline::Clock::time_point until);
     void send_control(Rank to, FrameKind kind, std::uint64_t number, std::span<const std::byte> body = {});
+    void send_to_all(FrameKind kind, std::span<const std::byte> body);
+    void say_goodbye(std::chrono::milliseconds linger);
     void give_credit(Rank to, std::size_t cost);
     void set_failure(const Operation& operation, Cause cause, const std::string& detail);
     void announce(const Error& error);

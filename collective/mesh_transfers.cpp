@@ -36,12 +36,12 @@ std::string name_of(const Operation& operation)
 } // namespace
 
 Result<void> Mesh::run(const Operation& operation, std::span<Outgoing> outgoing, std::span<Incoming> incoming,
-                       Deadline deadline)
+                       Until until, Deadline deadline)
 {
     if (failure_ || (!socket_ && self_.world_size > 1)) {
         return report();
     }
-    current_ = {&operation, outgoing, incoming};
+    current_ = {&operation, outgoing, incoming, until};
     inquiry_.reset();
     const auto inquiry_at = deadline.at - std::min(inquiry_time, deadline.timeout / 4);
     const auto done = [&] { current_ = {}; };
@@ -80,24 +80,6 @@ Result<void> Mesh::run(const Operation& operation, std::span<Outgoing> outgoing,
     return report();
 }
 
-Result<void> Mesh::settle(const Operation& operation, Deadline deadline)
-{
-    while (socket_ && socket_->lent() > 0) {
-        take_events();
-        if (failure_) {
-            return report();
-        }
-        if (Deadline::Clock::now() >= deadline.at) {
-            return fail(operation, TimedOut{{}, deadline.timeout},
-                        "what was sent could not leave within " + std::to_string(deadline.timeout.count()) + " ms");
-        }
-        if (socket_->lent() > 0) {
-            wait(deadline.at);
-        }
-    }
-    return {};
-}
-
 /// True when something was sent, received, or found to be done.
 bool Mesh::advance()
 {
@@ -114,7 +96,13 @@ bool Mesh::advance()
 bool Mesh::is_done() const
 {
     const auto done = [](const auto& transfer) { return transfer.is_done; };
-    return std::ranges::all_of(current_.outgoing, done) && std::ranges::all_of(current_.incoming, done);
+    return std::ranges::all_of(current_.outgoing, done) && std::ranges::all_of(current_.incoming, done) && !is_lent();
+}
+
+/// Whether memory that is to be free is still read.
+bool Mesh::is_lent() const
+{
+    return current_.until == Until::memory_free && socket_ && socket_->lent() > 0;
 }
 
 bool Mesh::send_more(Outgoing& outgoing)
@@ -259,7 +247,7 @@ void Mesh::find_mismatch(Rank from, const Operation& theirs)
                 "sizes differ: this rank has " + std::to_string(ours.whole_bytes) + " bytes" + text);
 }
 
-/// Whom this rank waits for: in what goes out, for a peer that must take something first.
+/// Whom this rank waits for. What goes out waits for a peer that must take something first.
 std::vector<Rank> Mesh::waited_for() const
 {
     std::set<Rank> ranks;
@@ -269,7 +257,7 @@ std::vector<Rank> Mesh::waited_for() const
         }
     }
     for (const auto& outgoing : current_.outgoing) {
-        if (!outgoing.is_done) {
+        if (!outgoing.is_done || is_lent()) {
             ranks.insert(outgoing.to);
         }
     }

@@ -12,7 +12,7 @@
 
 namespace sdfleet::collective {
 
-/// A payload on its way to one rank. The bytes must stay as they are until Mesh::settle().
+/// A payload on its way to one rank. Its memory: see Mesh::Until.
 struct Outgoing {
     Rank to;
     std::span<const std::byte> bytes;

@@ -16,6 +16,7 @@ namespace sdfleet::net {
 
 namespace {
 
+constexpr int linger_ms = 1'000;
 constexpr const char* monitor_endpoint = "inproc://mesh-monitor";
 
 /// Payloads that ZeroMQ reads from the caller's memory.
@@ -63,6 +64,7 @@ struct MeshSocket::Impl {
     int socket_fd = socket.get(zmq::sockopt::fd);
     int monitor_fd = monitor.get(zmq::sockopt::fd);
     std::uint32_t dialled = 0;
+    std::set<std::string> dialled_endpoints;
 
     ~Impl() { stop_monitor(); }
 
@@ -80,6 +82,17 @@ struct MeshSocket::Impl {
     {
         socket.set(zmq::sockopt::heartbeat_ivl, are_wanted ? limits.heartbeat_interval_ms : 0);
         socket.set(zmq::sockopt::heartbeat_timeout, are_wanted ? limits.heartbeat_timeout_ms : 0);
+    }
+
+    /// An attempt to connect that failed, and what was to be sent over it.
+    void forget(const std::string& endpoint)
+    {
+        socket.set(zmq::sockopt::linger, 0);
+        try {
+            socket.disconnect(endpoint);
+        } catch (const zmq::error_t&) { // ZeroMQ has forgotten it already
+        }
+        socket.set(zmq::sockopt::linger, linger_ms);
     }
 
     SendResult send(const PeerId& peer, std::span<const std::byte> header, zmq::message_t* payload)
@@ -105,10 +118,7 @@ struct MeshSocket::Impl {
 MeshSocket::MeshSocket(MeshLimits limits) : impl_(std::make_unique<Impl>())
 {
     constexpr int handshake_interval_ms = 10'000;
-    constexpr int reconnect_interval_ms = 20;
-    constexpr int reconnect_interval_max_ms = 500;
     constexpr int backlog = 4'096;
-    constexpr int linger_ms = 1'000;
     impl_->limits = limits;
     auto& socket = impl_->socket;
     socket.set(zmq::sockopt::linger, linger_ms);
@@ -117,8 +127,9 @@ MeshSocket::MeshSocket(MeshLimits limits) : impl_(std::make_unique<Impl>())
     socket.set(zmq::sockopt::router_mandatory, true);
     socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits.max_frame_bytes));
     socket.set(zmq::sockopt::handshake_ivl, handshake_interval_ms);
-    socket.set(zmq::sockopt::reconnect_ivl, reconnect_interval_ms);
-    socket.set(zmq::sockopt::reconnect_ivl_max, reconnect_interval_max_ms);
+    // Who is gone does not come back. But with "never", ZeroMQ would throw away what had come before the end.
+    constexpr int never_ms = 24 * 3'600'000;
+    socket.set(zmq::sockopt::reconnect_ivl, never_ms);
     socket.set(zmq::sockopt::backlog, backlog);
     impl_->monitor.set(zmq::sockopt::linger, 0);
     impl_->monitor.set(zmq::sockopt::rcvhwm, 0); // ZeroMQ's thread must never wait for us to read an event
@@ -180,6 +191,9 @@ tl::expected<PeerId, std::string> MeshSocket::dial(const std::string& endpoint, 
             socket.set(zmq::sockopt::curve_serverkey, curve->server_public_key);
             socket.set(zmq::sockopt::curve_publickey, curve->keys.public_key);
             socket.set(zmq::sockopt::curve_secretkey, curve->keys.secret_key);
+        }
+        if (!impl_->dialled_endpoints.insert(endpoint).second) {
+            impl_->forget(endpoint);
         }
         socket.set(zmq::sockopt::connect_routing_id, name.bytes);
         socket.connect(endpoint);
