@@ -70,7 +70,7 @@ Result<void> reduce_at_rank_0(const Call& call, std::span<std::byte> elements)
     }
     if (call.rank() == 0) { // in the order of the ranks, so that the result does not depend on who was quicker
         for (std::uint32_t rank = 1; rank < call.world_size(); ++rank) {
-            reduce(elements, others[rank], operation.type, operation.reduce);
+            reduce_into(elements, others[rank], operation.type, operation.reduce);
         }
         if (operation.reduce == ReduceOp::avg) {
             divide(elements, operation.type, call.world_size());

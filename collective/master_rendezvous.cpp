@@ -66,9 +66,9 @@ Result<proto::GroupFormed> MasterRendezvous::join(const proto::GroupJoin& join, 
     group_ = join.group;
     auto own = join;
     own.timeout_ms = patience_ms(deadline);
+    send(rendezvous_.join(self, own, now())); // before all others: what rank 0 says of the world holds
     socket_.start({[this](const net::PeerId& peer, const proto::Packet& packet) { take(peer, packet); },
                    [](const net::PeerId&, const proto::DecodeError&) {}});
-    boost::asio::post(io_, [this, own] { send(rendezvous_.join(self, own, now())); });
     thread_ = std::thread([this] {
         const auto work = boost::asio::make_work_guard(io_);
         io_.run();

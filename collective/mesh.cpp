@@ -21,7 +21,8 @@ net::MeshLimits limits()
 {
     net::MeshLimits limits;
     limits.receive_high_water_mark = 2 * static_cast<int>(window_bytes / piece_overhead_bytes);
-    limits.max_frame_bytes = max_piece_bytes;
+    constexpr std::size_t encryption_bytes = 1'024; // more than CURVE adds to a frame
+    limits.max_frame_bytes = max_piece_bytes + encryption_bytes;
     return limits;
 }
 
@@ -58,10 +59,28 @@ Mesh::~Mesh()
     if (!socket_) {
         return;
     }
-    take_events(); // who has left already is told nothing, and does not hold this up
+    note_departures();
     constexpr std::chrono::milliseconds to_leave{1'000};
     constexpr std::chrono::milliseconds to_tell_of_a_failure{200};
     say_goodbye(failure_ ? to_tell_of_a_failure : to_leave);
+}
+
+/// Who is gone already is told nothing, and does not hold this up.
+void Mesh::note_departures()
+{
+    const auto ended = socket_->take_ended();
+    while (const auto message = socket_->receive()) {
+        const auto header = decode_header(message->header.bytes, message->payload.bytes.size());
+        const auto from = rank_of_name_.find(message->peer.bytes);
+        if (header && header->kind == FrameKind::leave && from != rank_of_name_.end()) {
+            peers_[from->second.value].has_left = true;
+        }
+    }
+    for (const auto& each : ended) {
+        if (const auto rank = rank_of_connection_.find(each.connection); rank != rank_of_connection_.end()) {
+            peers_[rank->second.value].connection = -1;
+        }
+    }
 }
 
 /// Ends all connections.

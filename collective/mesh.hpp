@@ -128,6 +128,7 @@ private:
     void wait(Deadline::Clock::time_point until);
     void send_control(Rank to, FrameKind kind, std::uint64_t number, std::span<const std::byte> body = {});
     void send_to_all(FrameKind kind, std::span<const std::byte> body);
+    void note_departures();
     void say_goodbye(std::chrono::milliseconds linger);
     void give_credit(Rank to, std::size_t cost);
     void set_failure(const Operation& operation, Cause cause, const std::string& detail);

@@ -52,7 +52,7 @@ std::optional<WrongSize> accept(Incoming& incoming, const Piece& piece)
             if (bytes.size() % size_of(reduction->type) != 0) {
                 return WrongSize{header.offset, header.offset};
             }
-            reduce(place, bytes, reduction->type, reduction->op);
+            reduce_into(place, bytes, reduction->type, reduction->op);
         } else if (!bytes.empty()) {
             std::memcpy(place.data(), bytes.data(), bytes.size());
         }

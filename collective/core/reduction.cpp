@@ -101,7 +101,7 @@ void divide_as(std::span<std::byte> elements, std::uint32_t divisor)
 
 } // namespace
 
-void reduce(std::span<std::byte> into, std::span<const std::byte> from, ElementType type, ReduceOp op)
+void reduce_into(std::span<std::byte> into, std::span<const std::byte> from, ElementType type, ReduceOp op)
 {
     switch (type) {
     case ElementType::uint8:

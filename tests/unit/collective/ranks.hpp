@@ -6,6 +6,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -32,6 +35,22 @@ inline std::uint16_t free_port()
     return ntohs(address.sin_port);
 }
 
+/// Returns when somebody listens at this port of the loopback address.
+inline void wait_for_listener(std::uint16_t port)
+{
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    bool is_there = false;
+    while (!is_there) {
+        const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+        is_there = ::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+        ::close(socket);
+        std::this_thread::yield();
+    }
+}
+
 inline InitOptions options_with(std::chrono::milliseconds timeout, std::uint64_t epoch = 1)
 {
     InitOptions options;
@@ -44,13 +63,15 @@ inline InitOptions options_with(std::chrono::milliseconds timeout, std::uint64_t
 template <class Outcome>
 std::vector<Outcome> on_ranks(std::uint32_t world_size, const std::function<Outcome(std::uint32_t rank)>& function)
 {
-    std::vector<Outcome> outcomes(world_size);
+    std::vector<std::optional<Outcome>> found(world_size);
     std::vector<std::thread> threads;
     for (std::uint32_t rank = 0; rank < world_size; ++rank) {
-        threads.emplace_back([&, rank] { outcomes[rank] = function(rank); });
+        threads.emplace_back([&, rank] { found[rank] = function(rank); });
     }
-    for (auto& thread : threads) {
-        thread.join();
+    std::vector<Outcome> outcomes;
+    for (std::uint32_t rank = 0; rank < world_size; ++rank) {
+        threads[rank].join();
+        outcomes.push_back(std::move(*found[rank]));
     }
     return outcomes;
 }
