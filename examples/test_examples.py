@@ -190,6 +190,14 @@ class MultiNode(Example):
         self.assertEqual(namespaces(), before)
 
     @unittest.skipIf(why := why_no_namespaces(), why)
+    def test_a_process_group_spans_nodes_that_have_no_way_to_anywhere_else(self):
+        out, _ = self.run_alone(
+            self.script, "--bin", BIN, "--out", self.folder, "--", PROGRAMS / "run_distributed_nccl", MODEL
+        )
+        self.assertEqual(out, "[0] all 4 ranks are done\n")
+        self.assertEqual(sorted(self.files()), ["a_blue_square.png", "a_red_circle.png"])
+
+    @unittest.skipIf(why := why_no_namespaces(), why)
     def test_a_command_that_fails_leaves_nothing_behind(self):
         before = namespaces()
         _, err = self.run_alone(self.script, "--bin", BIN, "--out", self.folder, "--", "sh", "-c", "exit 7", expect=1)
