@@ -171,6 +171,11 @@ Result<ProcessGroup> init_process_group(Backend backend, const InitOptions& opti
     Via via = ViaMaster{};
     if (environment->agent) {
         via = *environment->agent;
+        if (!with_epoch.listen_address && environment->master) {
+            // The network that the nodes share; there need not be a way to anywhere else.
+            const auto master = resolve_address(environment->master->address);
+            with_epoch.listen_address = master ? address_towards(*master) : std::nullopt;
+        }
     } else if (environment->master) {
         via = *environment->master;
     } else if (environment->world_size > 1) {

@@ -19,8 +19,8 @@ namespace sdfleet::pipeline {
 struct LoadOptions {
     std::string device = "auto"; ///< "auto", "cpu" or "cuda:N"
     Dtype dtype = Dtype::automatic;
-    std::string variant;    ///< of the weight files, such as "fp16"; empty: the plain ones, then fp16
-    std::string model_name; ///< what pictures say they were drawn with; empty: the folder's name
+    std::string variant = {};    ///< of the weight files, such as "fp16"; empty: the plain ones, then fp16
+    std::string model_name = {}; ///< what pictures say they were drawn with; empty: the folder's name
 };
 
 /// fp32 numbers on the host, row-major.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/process/child_process.hpp"
 
-#include "agent/process/pidfd.hpp"
 #include "base/die_with_parent.hpp"
+#include "base/pidfd.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -163,7 +163,7 @@ base::Result<ChildProcess> ChildProcess::spawn(boost::asio::io_context& io, cons
                           "cannot start " + command.program.string() + ": " + std::strerror(error));
     }
     // The number cannot be another process's yet: only we could have reaped it.
-    const int pidfd = open_pidfd(pid);
+    const int pidfd = base::open_pidfd(pid);
     if (pidfd < 0) {
         const int reason = errno;
         ::kill(pid, SIGKILL);
@@ -205,7 +205,7 @@ void ChildProcess::on_exit(ExitHandler handler)
 void ChildProcess::signal(int number)
 {
     if (!impl_->status) {
-        send_signal(impl_->descriptor.native_handle(), number);
+        base::send_signal(impl_->descriptor.native_handle(), number);
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "agent/process/exit_status.hpp"
 #include "base/error.hpp"
+#include "base/exit_status.hpp"
 
 #include <chrono>
 #include <filesystem>
@@ -16,6 +16,11 @@
 #include <sys/types.h>
 
 namespace sdfleet::agent {
+
+using base::describe;
+using base::ExitedWith;
+using base::ExitStatus;
+using base::KilledBy;
 
 struct Command {
     std::filesystem::path program; ///< a path; not searched for in PATH

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Real processes: an agent, its echo actors, and a coordinator played by the test.
-#include "agent/process/pidfd.hpp"
+#include "base/pidfd.hpp"
 #include "base/unique_fd.hpp"
 #include "tests/unit/agent/fake_coordinator.hpp"
 
@@ -93,7 +93,7 @@ TEST_CASE("actors die with an agent that is killed, and the next agent clears it
     FakeCoordinator coordinator;
     auto agent = coordinator.start_agent();
     REQUIRE(coordinator.run_until([&] { return coordinator.is_ready(); }));
-    const base::UniqueFd actor(open_pidfd(static_cast<pid_t>(coordinator.actors[0].pid)));
+    const base::UniqueFd actor(base::open_pidfd(static_cast<pid_t>(coordinator.actors[0].pid)));
     REQUIRE(actor);
 
     agent.signal(SIGKILL);

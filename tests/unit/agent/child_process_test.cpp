@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/process/child_process.hpp"
 
-#include "agent/process/pidfd.hpp"
+#include "base/pidfd.hpp"
 #include "base/unique_fd.hpp"
 #include "tests/catch.hpp"
 
@@ -141,7 +141,7 @@ TEST_CASE("a grandchild dies when its parent is killed")
     boost::asio::io_context io;
     const Fifo fifo;
     auto parent = start(io, {"parent", fifo.path});
-    const base::UniqueFd grandchild(agent::open_pidfd(fifo.read_pid()));
+    const base::UniqueFd grandchild(base::open_pidfd(fifo.read_pid()));
     REQUIRE(grandchild);
 
     parent.signal(SIGKILL);

@@ -6,7 +6,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-namespace sdfleet::agent {
+namespace sdfleet::base {
 
 /// A descriptor that names the process and becomes readable when it ends; -1 and errno on failure.
 inline int open_pidfd(pid_t pid)
@@ -19,4 +19,4 @@ inline void send_signal(int pidfd, int signal)
     ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0);
 }
 
-} // namespace sdfleet::agent
+} // namespace sdfleet::base

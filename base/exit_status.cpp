@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/process/exit_status.hpp"
+#include "base/exit_status.hpp"
 
 #include <csignal>
 #include <cstring>
 
-namespace sdfleet::agent {
+namespace sdfleet::base {
 
 std::string describe(const ExitStatus& status)
 {
@@ -16,4 +16,4 @@ std::string describe(const ExitStatus& status)
     return "was killed by " + (name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(signal));
 }
 
-} // namespace sdfleet::agent
+} // namespace sdfleet::base

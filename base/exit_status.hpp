@@ -5,7 +5,7 @@
 #include <string>
 #include <variant>
 
-namespace sdfleet::agent {
+namespace sdfleet::base {
 
 struct ExitedWith {
     int code = 0;
@@ -23,4 +23,4 @@ using ExitStatus = std::variant<ExitedWith, KilledBy>;
 /// "exited with code 5", "was killed by SIGKILL".
 std::string describe(const ExitStatus& status);
 
-} // namespace sdfleet::agent
+} // namespace sdfleet::base
