@@ -29,12 +29,13 @@ struct ViaMaster {
 };
 
 struct NcclOptions {
-    std::string library;       ///< path of the GPU plug-in; empty = libsdfleet_cuda.so beside the program, then the loader's path
-    int device = 0;            ///< this rank's, as CUDA numbers them in this process
-    std::string network;       ///< NCCL_NET, "Socket" for one; empty = NCCL's choice
-    std::string interface;     ///< NCCL_SOCKET_IFNAME; empty = NCCL's choice
-    std::size_t buffer_bytes = 0; ///< NCCL_BUFFSIZE; 0 = NCCL's choice. Smaller ones save GPU memory
-    int max_ctas = 0;             ///< of a communicator; 0 = NCCL's choice
+    std::string
+        library;    ///< path of the GPU plug-in; empty = libsdfleet_cuda.so beside the program, then the loader's path
+    int device = 0; ///< this rank's, as CUDA numbers them in this process
+    std::string network;                             ///< NCCL_NET, "Socket" for one; empty = NCCL's choice
+    std::string interface;                           ///< NCCL_SOCKET_IFNAME; empty = NCCL's choice
+    std::size_t buffer_bytes = 0;                    ///< NCCL_BUFFSIZE; 0 = NCCL's choice. Smaller ones save GPU memory
+    int max_ctas = 0;                                ///< of a communicator; 0 = NCCL's choice
     std::chrono::milliseconds abort_patience{5'000}; ///< an abort that takes longer ends the process (SIGKILL)
 };
 

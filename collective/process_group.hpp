@@ -71,7 +71,8 @@ public:
     /// `input` counts at root alone: world_size times output's size.
     Result<void> scatter_into(std::span<const std::byte> input, std::span<std::byte> output, std::uint32_t root,
                               Timeout timeout = {});
-    Result<void> recv_into(std::span<std::byte> buffer, std::uint32_t from, std::uint32_t tag = 0, Timeout timeout = {});
+    Result<void> recv_into(std::span<std::byte> buffer, std::uint32_t from, std::uint32_t tag = 0,
+                           Timeout timeout = {});
 
     /// Ends the epoch on every member: operations under way and later ones give Aborted. Thread-safe; a second call does
     /// nothing.
