@@ -13,25 +13,12 @@ namespace sdfleet::collective {
 namespace {
 
 using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
 
 std::string describe(const NcclMembership& membership, const char* operation)
 {
     return std::string(operation) + " of group '" + membership.group + "' (epoch " +
            std::to_string(membership.epoch.value) + ", rank " + std::to_string(membership.rank) + " of " +
            std::to_string(membership.world_size) + "): ";
-}
-
-/// A steady moment from now; very long timeouts are cut, so that nothing overflows.
-Clock::time_point deadline_in(milliseconds timeout)
-{
-    constexpr milliseconds longest = std::chrono::hours(24 * 365);
-    return Clock::now() + std::clamp(timeout, milliseconds(0), longest);
-}
-
-milliseconds left_until(Clock::time_point deadline)
-{
-    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(deadline - Clock::now()));
 }
 
 Result<void> configure(const NcclPlugin& plugin, const NcclOptions& options)
@@ -100,7 +87,7 @@ struct NcclCollectives::Impl {
 
     Result<void> run(const char* name, sdfleet_nccl_operation operation, milliseconds timeout)
     {
-        const auto deadline = deadline_in(timeout);
+        const Deadline deadline(timeout);
         if (!ended.empty()) {
             return tl::unexpected(Error{Aborted{}, describe(membership, name) + "the group ended before: " + ended});
         }
@@ -147,7 +134,7 @@ NcclCollectives::~NcclCollectives() = default;
 Result<NcclCollectives> NcclCollectives::create(const NcclPlugin& plugin, const NcclMembership& membership,
                                                 const NcclOptions& options, NcclHooks hooks, milliseconds timeout)
 {
-    const auto deadline = deadline_in(timeout);
+    const Deadline deadline(timeout);
     const auto failed = [&](Error error) {
         error.message = describe(membership, "forming NCCL") + error.message;
         return tl::unexpected(std::move(error));
@@ -165,7 +152,7 @@ Result<NcclCollectives> NcclCollectives::create(const NcclPlugin& plugin, const 
     if (!facts) {
         return failed(std::move(facts.error()));
     }
-    auto invitation = exchange_invitation(plugin, membership, hooks, facts->nccl_version, left_until(deadline));
+    auto invitation = exchange_invitation(plugin, membership, hooks, facts->nccl_version, deadline.left());
     if (!invitation) {
         return failed(std::move(invitation.error()));
     }

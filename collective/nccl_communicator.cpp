@@ -56,6 +56,19 @@ Error error_of(sdfleet_nccl_status status, const sdfleet_nccl_text& why)
     }
 }
 
+/// NCCL notices a lost rank, sometimes before the owner does, and does not know which: give the owner a moment to say it.
+Error name_loss(Error error, const StopCheck& stop)
+{
+    const Deadline deadline(milliseconds(200));
+    while (stop && !deadline.has_come()) {
+        if (auto reason = stop()) {
+            return std::move(*reason);
+        }
+        std::this_thread::sleep_for(milliseconds(1));
+    }
+    return error;
+}
+
 /// Without a logger: it may hold a lock that a hanging thread took.
 [[noreturn]] void die_of_hung_abort(milliseconds patience) noexcept
 {
@@ -109,9 +122,8 @@ Result<void> NcclCommunicator::start(const sdfleet_nccl_operation& operation)
     return {};
 }
 
-Result<void> NcclCommunicator::wait(Deadline deadline, const StopCheck& stop)
+Result<void> NcclCommunicator::wait(const Deadline& deadline, const StopCheck& stop)
 {
-    const auto began = Clock::now();
     Backoff backoff;
     for (;;) {
         sdfleet_nccl_text why{};
@@ -119,13 +131,16 @@ Result<void> NcclCommunicator::wait(Deadline deadline, const StopCheck& stop)
         if (status == SDFLEET_NCCL_DONE) {
             return {};
         }
+        if (status == SDFLEET_NCCL_PEER_LOST) {
+            return tl::unexpected(name_loss(error_of(status, why), stop));
+        }
         if (status != SDFLEET_NCCL_PENDING) {
             return tl::unexpected(error_of(status, why));
         }
-        if (const auto now = Clock::now(); now >= deadline) {
-            const auto after = std::chrono::duration_cast<milliseconds>(now - began);
-            return tl::unexpected(Error{TimedOut{{}, after}, "not done after " + std::to_string(after.count()) +
-                                                                 " ms; NCCL does not tell for which ranks it waits"});
+        if (deadline.has_come()) {
+            return tl::unexpected(
+                Error{TimedOut{{}, deadline.timeout()}, "not done after " + std::to_string(deadline.timeout().count()) +
+                                                            " ms; NCCL does not tell for which ranks it waits"});
         }
         if (backoff.wait()) {
             if (auto reason = stop ? stop() : std::nullopt) {
@@ -148,11 +163,11 @@ void NcclCommunicator::close(milliseconds finish) noexcept
     }
     const auto& table = plugin_.table();
     table.close(handle, static_cast<std::uint32_t>(finish.count()));
-    const auto deadline = Clock::now() + finish + patience_.abort;
+    const Deadline deadline(finish + patience_.abort);
     Backoff backoff;
     while (table.poll_closed(handle) == SDFLEET_NCCL_PENDING) {
-        if (Clock::now() >= deadline) {
-            die_of_hung_abort(finish + patience_.abort);
+        if (deadline.has_come()) {
+            die_of_hung_abort(deadline.timeout());
         }
         backoff.wait();
     }
