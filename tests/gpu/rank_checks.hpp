@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace sdfleet::gpu_test {
+
+struct RankPlan {
+    std::string plugin;
+    std::uint32_t rank = 0;
+    std::uint32_t world_size = 1;
+    int device = 0;
+    int control_fd = -1; ///< to the other rank, a SOCK_SEQPACKET; -1 in a world of one
+};
+
+/// One rank's part of the test: forms a group, checks each operation, lets one run into its deadline, and forms the next
+/// epoch's group. {"formed": bool, "why": text, "checks": [{"name", "ok", "detail"}], "figures": {name: number}, "facts": {}}
+nlohmann::json run_rank(const RankPlan& plan);
+
+} // namespace sdfleet::gpu_test
