@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// nccl_test [PLUGIN]: the NCCL backend on this machine's GPU, or on two if there are two. Two ranks that share one GPU are told
-// apart for NCCL by NCCL_HOSTID and speak over the loopback interface; where NCCL refuses that, one rank is tested.
+// The NCCL backend on this machine's GPU, or on two if there are two. Two ranks that share one GPU are told apart for NCCL by
+// NCCL_HOSTID and speak over the loopback interface; where NCCL refuses that, one rank is tested.
+//   nccl_test PLUGIN          all of it
+//   nccl_test facts PLUGIN    only what the machine has
 // Prints one JSON document. Exit codes: 0 all is well, 1 a check failed, 77 there is no GPU.
 #include "base/die_with_parent.hpp"
 #include "collective/nccl_plugin_loader.hpp"
@@ -111,7 +113,33 @@ bool is_well(const json& reports)
     return true;
 }
 
-int test(const std::string& library)
+/// Fills in `facts` or says why there is nothing to test, with the exit code for it; 0: go on.
+int probe(const collective::NcclPlugin& plugin, sdfleet_nccl_facts& facts)
+{
+    sdfleet_nccl_text why{};
+    const auto status = plugin.table().probe(0, &facts, &why);
+    if (status == SDFLEET_NCCL_DONE) {
+        return 0;
+    }
+    const bool no_gpu = status == SDFLEET_NCCL_NO_DRIVER || status == SDFLEET_NCCL_NO_DEVICE;
+    std::cerr << "nccl_test: " << (no_gpu ? "skipped: " : "") << why.text << "\n";
+    return no_gpu ? skipped : 1;
+}
+
+json test(const std::string& plugin, int gpus)
+{
+    json report{{"ranks", 2}, {"gpus", gpus}};
+    report["reports"] = run_ranks(plugin, 2, gpus);
+    if (!is_formed(report["reports"])) {
+        report["two_ranks_refused"] = report["reports"];
+        report["ranks"] = 1;
+        report["reports"] = run_ranks(plugin, 1, gpus);
+    }
+    report["ok"] = is_well(report["reports"]);
+    return report;
+}
+
+int run(const std::string& library, bool only_facts)
 {
     const auto plugin = collective::NcclPlugin::load(library);
     if (!plugin) {
@@ -119,26 +147,12 @@ int test(const std::string& library)
         return 1;
     }
     sdfleet_nccl_facts facts{};
-    sdfleet_nccl_text why{};
-    const auto status = plugin->table().probe(0, &facts, &why);
-    if (status == SDFLEET_NCCL_NO_DRIVER || status == SDFLEET_NCCL_NO_DEVICE) {
-        std::cerr << "nccl_test: skipped: " << why.text << "\n";
-        return skipped;
+    if (const int code = probe(*plugin, facts); code != 0) {
+        return code;
     }
-    if (status != SDFLEET_NCCL_DONE) {
-        std::cerr << "nccl_test: " << why.text << "\n";
-        return 1;
-    }
-    json report{{"ranks", 2}, {"gpus", facts.device_count}};
-    report["reports"] = run_ranks(plugin->path(), 2, facts.device_count);
-    if (!is_formed(report["reports"])) {
-        report["two_ranks_refused"] = report["reports"];
-        report["ranks"] = 1;
-        report["reports"] = run_ranks(plugin->path(), 1, facts.device_count);
-    }
-    report["ok"] = is_well(report["reports"]);
+    const json report = only_facts ? gpu_test::to_json(facts) : test(plugin->path(), facts.device_count);
     std::cout << report.dump(2) << std::endl;
-    return report["ok"] ? 0 : 1;
+    return only_facts || report.at("ok") ? 0 : 1;
 }
 
 } // namespace
@@ -152,7 +166,12 @@ int main(int argc, char** argv)
         if (argc == 6 && std::string(argv[1]) == "rank") {
             return rank_main(argv);
         }
-        return test(argc > 1 ? argv[1] : "");
+        const bool only_facts = argc == 3 && std::string(argv[1]) == "facts";
+        if (argc != 2 && !only_facts) {
+            std::cerr << "usage: nccl_test [facts] PLUGIN\n";
+            return 2;
+        }
+        return run(argv[argc - 1], only_facts);
     } catch (const std::exception& error) {
         std::cerr << "nccl_test: " << error.what() << "\n";
         return 1;

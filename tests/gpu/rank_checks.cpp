@@ -81,7 +81,7 @@ public:
         }
         figure("formed_ms", milliseconds_since(began));
         report_["formed"] = true;
-        note(group->facts());
+        report_["facts"] = to_json(group->facts());
         require(cudaSetDevice(plan_.device), "cudaSetDevice");
         check_barrier(*group);
         check_reductions(*group);
@@ -130,17 +130,6 @@ private:
     void check(const char* name, bool ok, const std::string& detail = "")
     {
         report_["checks"].push_back({{"name", name}, {"ok", ok}, {"detail", ok ? "" : detail}});
-    }
-
-    void note(const sdfleet_nccl_facts& facts)
-    {
-        report_["facts"] = {{"nccl_version", facts.nccl_version},
-                            {"nccl_path", facts.nccl_path},
-                            {"driver_version", facts.driver_version},
-                            {"runtime_version", facts.runtime_version},
-                            {"device_name", facts.device_name},
-                            {"device_memory_bytes", facts.device_memory_bytes},
-                            {"compute_capability", facts.compute_capability}};
     }
 
     /// The middle of `rounds` durations, after one that is not counted.
@@ -300,6 +289,18 @@ private:
 };
 
 } // namespace
+
+nlohmann::json to_json(const sdfleet_nccl_facts& facts)
+{
+    return {{"nccl_version", facts.nccl_version},
+            {"nccl_path", facts.nccl_path},
+            {"driver_version", facts.driver_version},
+            {"runtime_version", facts.runtime_version},
+            {"device_count", facts.device_count},
+            {"device_name", facts.device_name},
+            {"device_memory_bytes", facts.device_memory_bytes},
+            {"compute_capability", facts.compute_capability}};
+}
 
 nlohmann::json run_rank(const RankPlan& plan)
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "collective/cuda/nccl_plugin.h"
+
 #include <cstdint>
 #include <string>
 
@@ -19,5 +21,7 @@ struct RankPlan {
 /// One rank's part of the test: forms a group, checks each operation, lets one run into its deadline, and forms the next
 /// epoch's group. {"formed": bool, "why": text, "checks": [{"name", "ok", "detail"}], "figures": {name: number}, "facts": {}}
 nlohmann::json run_rank(const RankPlan& plan);
+
+nlohmann::json to_json(const sdfleet_nccl_facts& facts);
 
 } // namespace sdfleet::gpu_test
