@@ -6,11 +6,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
+#include <exception>
 #include <functional>
+#include <iostream>
 #include <stdexcept>
 #include <vector>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace sdfleet::gpu_test {
 
@@ -68,16 +72,29 @@ class RankRun {
 public:
     explicit RankRun(const RankPlan& plan) : plan_(plan), peer_(plan.control_fd) {}
 
-    json run()
+    void run()
+    {
+        try {
+            play();
+        } catch (const std::exception& error) {
+            report_["why"] = error.what();
+        }
+        std::cout << report_ << std::endl;
+    }
+
+private:
+    void play()
     {
         auto plugin = collective::NcclPlugin::load(plan_.plugin);
         if (!plugin) {
-            return refused(plugin.error().message);
+            report_["why"] = plugin.error().message;
+            return;
         }
         const auto began = Clock::now();
         auto group = form(*plugin, 1);
         if (!group) {
-            return refused(group.error().message);
+            report_["why"] = group.error().message;
+            return;
         }
         figure("formed_ms", milliseconds_since(began));
         report_["formed"] = true;
@@ -94,10 +111,11 @@ public:
         end_the_epoch(*group);
         auto next = form(*plugin, 2);
         check("next epoch", next && next->barrier(patience), next ? "" : next.error().message);
-        return report_;
+        if (next && plan_.world_size > 1) {
+            lose_a_rank(*next);
+        }
     }
 
-private:
     Result<NcclCollectives> form(const collective::NcclPlugin& plugin, std::uint64_t epoch) const
     {
         collective::NcclOptions options;
@@ -116,13 +134,6 @@ private:
         };
         return NcclCollectives::create(plugin, {"gpu-check", collective::Epoch{epoch}, plan_.rank, plan_.world_size},
                                        options, {exchange, {}}, patience);
-    }
-
-    json refused(const std::string& why)
-    {
-        report_["formed"] = false;
-        report_["why"] = why;
-        return report_;
     }
 
     void figure(const char* name, double value) { report_["figures"][name] = value; }
@@ -283,9 +294,27 @@ private:
               !refused && std::holds_alternative<collective::Aborted>(refused.error().cause), words(refused));
     }
 
+    /// Rank 1 dies, rank 0 waits for it: an error, by NCCL's word or at the deadline.
+    void lose_a_rank(NcclCollectives& group)
+    {
+        if (plan_.rank == 1) {
+            std::cout << report_ << std::endl;
+            ::kill(::getpid(), SIGKILL);
+        }
+        constexpr auto timeout = 5'000ms;
+        const auto began = Clock::now();
+        const auto lost = group.barrier(timeout);
+        const double took_ms = milliseconds_since(began);
+        figure("killed_rank_error_after_ms", took_ms);
+        report_["killed_rank_error"] = words(lost);
+        check("a killed rank is an error", !lost, words(lost));
+        check("it comes within a second of the deadline", took_ms < static_cast<double>(timeout.count()) + 1'000,
+              "it took " + std::to_string(took_ms) + " ms");
+    }
+
     const RankPlan& plan_;
     Peer peer_;
-    json report_ = {{"checks", json::array()}, {"figures", json::object()}};
+    json report_ = {{"formed", false}, {"checks", json::array()}, {"figures", json::object()}};
 };
 
 } // namespace
@@ -302,9 +331,9 @@ nlohmann::json to_json(const sdfleet_nccl_facts& facts)
             {"compute_capability", facts.compute_capability}};
 }
 
-nlohmann::json run_rank(const RankPlan& plan)
+void run_rank(const RankPlan& plan)
 {
-    return RankRun(plan).run();
+    RankRun(plan).run();
 }
 
 } // namespace sdfleet::gpu_test

@@ -18,9 +18,10 @@ struct RankPlan {
     int control_fd = -1; ///< to the other rank, a SOCK_SEQPACKET; -1 in a world of one
 };
 
-/// One rank's part of the test: forms a group, checks each operation, lets one run into its deadline, and forms the next
-/// epoch's group. {"formed": bool, "why": text, "checks": [{"name", "ok", "detail"}], "figures": {name: number}, "facts": {}}
-nlohmann::json run_rank(const RankPlan& plan);
+/// One rank's part of the test: forms a group, checks each operation, lets one run into its deadline, forms the next epoch's
+/// group, and there rank 1 dies. Prints, on stdout, what became of it before that: {"formed": bool, "why": text,
+/// "checks": [{"name", "ok", "detail"}], "figures": {name: number}, "facts": {}}; "why" only if it ended early.
+void run_rank(const RankPlan& plan);
 
 nlohmann::json to_json(const sdfleet_nccl_facts& facts);
 

@@ -9,8 +9,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <future>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 
 struct CUstream_st {
@@ -63,14 +65,45 @@ CUstream_st& stream_of(cudaStream_t stream)
     return stream != nullptr ? *stream : *default_stream;
 }
 
-void wait_for(cudaStream_t stream)
+void wait_for(CUstream_st& stream)
 {
-    std::atomic<bool> reached{false};
-    stream_of(stream).enqueue([&] {
-        reached = true;
-        reached.notify_all();
-    });
-    reached.wait(false);
+    auto reached = std::make_shared<std::promise<void>>();
+    auto until_reached = reached->get_future();
+    stream.enqueue([reached] { reached->set_value(); });
+    until_reached.wait();
+}
+
+/// The streams that exist, beside the default one.
+class Streams {
+public:
+    void add(CUstream_st* stream)
+    {
+        const std::lock_guard lock(mutex_);
+        streams_.insert(stream);
+    }
+    void remove(CUstream_st* stream)
+    {
+        const std::lock_guard lock(mutex_);
+        streams_.erase(stream);
+    }
+    void wait_for_all()
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto* stream : streams_) {
+            wait_for(*stream);
+        }
+        wait_for(stream_of(nullptr));
+    }
+
+private:
+    std::mutex mutex_;
+    std::set<CUstream_st*> streams_;
+};
+
+Streams& streams()
+{
+    static auto* all = new Streams;
+    return *all;
 }
 
 } // namespace
@@ -127,11 +160,13 @@ const char* cudaGetErrorName(cudaError_t)
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int)
 {
     *stream = new CUstream_st;
+    streams().add(*stream);
     return cudaSuccess;
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
+    streams().remove(stream);
     delete stream;
     return cudaSuccess;
 }
@@ -179,13 +214,14 @@ cudaError_t cudaMalloc(void** pointer, size_t size)
 
 cudaError_t cudaFree(void* pointer)
 {
+    streams().wait_for_all(); // as CUDA's does
     std::free(pointer);
     return cudaSuccess;
 }
 
 cudaError_t cudaMemcpy(void* to, const void* from, size_t size, cudaMemcpyKind)
 {
-    wait_for(nullptr);
+    wait_for(stream_of(nullptr));
     std::memcpy(to, from, size);
     return cudaSuccess;
 }

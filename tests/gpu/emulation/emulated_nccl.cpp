@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // libnccl.so.2 over shared memory and the emulated CUDA, for two ranks. It keeps NCCL's manners with non-blocking communicators:
 // what is called is accepted, and reaches the stream only later; a lost rank shows in ncclCommGetAsyncError alone, the stream
-// waits until ncclCommAbort. SDFLEET_EMULATED_NCCL=refuse: two ranks on one GPU are refused; =hang: an abort never ends.
+// waits until ncclCommAbort. SDFLEET_EMULATED_NCCL=refuse: two ranks on one GPU are refused.
 #include "emulated_stream.hpp"
 #include "shared_group.hpp"
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -21,6 +21,20 @@
 
 using sdfleet::emulation::SharedGroup;
 using Work = std::function<void()>;
+
+namespace {
+
+/// Gone, or a zombie that its parent did not bury yet.
+bool is_dead(pid_t pid)
+{
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string line;
+    std::getline(file, line);
+    const auto name_end = line.rfind(')');
+    return name_end == std::string::npos || line.compare(name_end, 3, ") Z") == 0;
+}
+
+} // namespace
 
 struct ncclComm {
     SharedGroup* group = nullptr;
@@ -47,7 +61,7 @@ struct ncclComm {
     void look_for_the_dead()
     {
         for (auto& pid : group->pids) {
-            if (pid != 0 && ::kill(pid, 0) != 0) {
+            if (pid != 0 && is_dead(pid)) {
                 state = ncclRemoteError;
             }
         }
@@ -94,10 +108,10 @@ struct ncclComm {
 
 namespace {
 
-bool mood_is(const char* mood)
+bool refuses_two_ranks()
 {
-    const char* chosen = std::getenv("SDFLEET_EMULATED_NCCL");
-    return chosen != nullptr && std::strcmp(chosen, mood) == 0;
+    const char* mood = std::getenv("SDFLEET_EMULATED_NCCL");
+    return mood != nullptr && std::strcmp(mood, "refuse") == 0;
 }
 
 std::size_t size_of(ncclDataType_t type)
@@ -230,7 +244,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int nranks, ncclUniqueId i
             SharedGroup::forget(name);
         }
         const bool same_host = nranks > 1 && std::strcmp(group->host_ids[0], group->host_ids[1]) == 0;
-        communicator->state = nranks > 1 && (same_host || mood_is("refuse")) ? ncclInvalidUsage : ncclSuccess;
+        communicator->state = nranks > 1 && (same_host || refuses_two_ranks()) ? ncclInvalidUsage : ncclSuccess;
     });
     return ncclInProgress;
 }
@@ -249,9 +263,6 @@ ncclResult_t ncclCommFinalize(ncclComm_t comm)
 
 ncclResult_t ncclCommAbort(ncclComm_t comm)
 {
-    while (mood_is("hang")) {
-        ::pause();
-    }
     comm->aborted = true;
     comm->worker.wait();
     while (comm->on_stream > 0) {
