@@ -6,9 +6,12 @@ set_property(CACHE SDFLEET_WITH_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(SDFLEET_CUDA_FOUND OFF)
 if(SDFLEET_WITH_CUDA STREQUAL "AUTO" OR SDFLEET_WITH_CUDA)
   find_package(CUDAToolkit 12 QUIET)
-  find_path(SDFLEET_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV NCCL_HOME PATH_SUFFIXES include)
+  # The toolkit has no nccl.h; NVIDIA's NCCL packages have, and the wheel that LibTorch runs with.
+  set(_nccl_wheel ${CMAKE_SOURCE_DIR}/.deps/libtorch/nvidia/nccl)
+  find_path(SDFLEET_NCCL_INCLUDE nccl.h HINTS ENV NCCL_HOME ${CUDAToolkit_INCLUDE_DIRS} ${_nccl_wheel} PATH_SUFFIXES include)
   # Only for the plug-in's rpath: NCCL is opened at run time.
-  find_library(SDFLEET_NCCL_LIBRARY NAMES libnccl.so.2 nccl HINTS ${CUDAToolkit_LIBRARY_DIR} ENV NCCL_HOME PATH_SUFFIXES lib lib64)
+  find_library(SDFLEET_NCCL_LIBRARY NAMES libnccl.so.2 nccl HINTS ENV NCCL_HOME ${CUDAToolkit_LIBRARY_DIR} ${_nccl_wheel}
+    PATH_SUFFIXES lib lib64)
   if(SDFLEET_NCCL_LIBRARY)
     get_filename_component(SDFLEET_NCCL_LIBRARY_DIR ${SDFLEET_NCCL_LIBRARY} DIRECTORY)
   endif()

@@ -94,16 +94,17 @@ Result<NcclCommunicator> NcclCommunicator::create(const NcclPlugin& plugin,
     if (status != SDFLEET_NCCL_PENDING || handle == nullptr) {
         return tl::unexpected(error_of(status, why));
     }
-    return NcclCommunicator(plugin, handle, patience);
+    return NcclCommunicator(plugin.table(), handle, patience);
 }
 
-NcclCommunicator::NcclCommunicator(const NcclPlugin& plugin, sdfleet_nccl_communicator* handle, Patience patience)
-    : plugin_(plugin), handle_(handle), patience_(patience)
+NcclCommunicator::NcclCommunicator(const sdfleet_nccl_plugin& table, sdfleet_nccl_communicator* handle,
+                                   Patience patience)
+    : table_(&table), handle_(handle), patience_(patience)
 {
 }
 
 NcclCommunicator::NcclCommunicator(NcclCommunicator&& other) noexcept
-    : plugin_(other.plugin_), handle_(std::exchange(other.handle_, nullptr)), patience_(other.patience_)
+    : table_(other.table_), handle_(std::exchange(other.handle_, nullptr)), patience_(other.patience_)
 {
 }
 
@@ -115,7 +116,7 @@ NcclCommunicator::~NcclCommunicator()
 Result<void> NcclCommunicator::start(const sdfleet_nccl_operation& operation)
 {
     sdfleet_nccl_text why{};
-    const auto status = plugin_.table().start(handle_, &operation, &why);
+    const auto status = table_->start(handle_, &operation, &why);
     if (status != SDFLEET_NCCL_PENDING && status != SDFLEET_NCCL_DONE) {
         return tl::unexpected(error_of(status, why));
     }
@@ -127,7 +128,7 @@ Result<void> NcclCommunicator::wait(const Deadline& deadline, const StopCheck& s
     Backoff backoff;
     for (;;) {
         sdfleet_nccl_text why{};
-        const auto status = plugin_.table().poll(handle_, &why);
+        const auto status = table_->poll(handle_, &why);
         if (status == SDFLEET_NCCL_DONE) {
             return {};
         }
@@ -161,11 +162,10 @@ void NcclCommunicator::close(milliseconds finish) noexcept
     if (handle == nullptr) {
         return;
     }
-    const auto& table = plugin_.table();
-    table.close(handle, static_cast<std::uint32_t>(finish.count()));
+    table_->close(handle, static_cast<std::uint32_t>(finish.count()));
     const Deadline deadline(finish + patience_.abort);
     Backoff backoff;
-    while (table.poll_closed(handle) == SDFLEET_NCCL_PENDING) {
+    while (table_->poll_closed(handle) == SDFLEET_NCCL_PENDING) {
         if (deadline.has_come()) {
             die_of_hung_abort(deadline.timeout());
         }

@@ -69,10 +69,10 @@ public:
     void abort() noexcept;
 
 private:
-    NcclCommunicator(const NcclPlugin& plugin, sdfleet_nccl_communicator* handle, Patience patience);
+    NcclCommunicator(const sdfleet_nccl_plugin& table, sdfleet_nccl_communicator* handle, Patience patience);
     void close(std::chrono::milliseconds finish) noexcept;
 
-    NcclPlugin plugin_;
+    const sdfleet_nccl_plugin* table_;
     sdfleet_nccl_communicator* handle_;
     Patience patience_;
 };

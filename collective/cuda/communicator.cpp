@@ -73,7 +73,13 @@ Outcome Communicator::begin(const sdfleet_nccl_communicator_options& options)
     closer_ = std::thread([this] { close_and_free(); });
     const auto result = nccl_.comm_init_rank_config(&communicator_, static_cast<int>(world_size_), id,
                                                     static_cast<int>(rank_), &config);
-    return outcome_of(result, "ncclCommInitRankConfig");
+    auto outcome = outcome_of(result, "ncclCommInitRankConfig");
+    if (outcome.is_error() && communicator_ != nullptr) {
+        // There is something to abort, which may hang: the first poll tells, and the caller closes.
+        broken(std::move(outcome));
+        return {SDFLEET_NCCL_PENDING, {}};
+    }
+    return outcome;
 }
 
 Outcome Communicator::outcome_of(ncclResult_t result, const char* call)

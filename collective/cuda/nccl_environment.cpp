@@ -14,7 +14,8 @@ using Variables = std::map<std::string, std::string>;
 
 Variables variables_of(const sdfleet_nccl_environment& environment)
 {
-    Variables variables;
+    // Goes over the communicator's own option: with 1, a call could wait for ever, beyond every deadline.
+    Variables variables{{"NCCL_COMM_BLOCKING", "0"}};
     if (environment.network != nullptr && *environment.network != '\0') {
         variables["NCCL_NET"] = environment.network;
     }

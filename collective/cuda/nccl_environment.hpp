@@ -5,7 +5,8 @@
 
 namespace sdfleet::cuda {
 
-/// Puts NCCL's process-wide choices into the environment, once; INVALID when they were made differently before.
+/// Puts NCCL's process-wide choices into the environment, once, and that its calls must not block; INVALID when they were made
+/// differently before.
 Outcome configure_nccl(const sdfleet_nccl_environment& environment);
 
 } // namespace sdfleet::cuda

@@ -99,6 +99,7 @@ TEST_CASE("NCCL's network and buffers are chosen once in a process")
     const sdfleet_nccl_environment other{"Socket", "=lo", 1u << 21};
 
     REQUIRE(loaded.table().configure(&first, &why) == SDFLEET_NCCL_DONE);
+    REQUIRE(std::getenv("NCCL_COMM_BLOCKING") == std::string("0"));
     REQUIRE(std::getenv("NCCL_NET") == std::string("Socket"));
     REQUIRE(std::getenv("NCCL_SOCKET_IFNAME") == std::string("=lo"));
     REQUIRE(std::getenv("NCCL_BUFFSIZE") == std::string("1048576"));
