@@ -14,7 +14,7 @@ template <class Result>
 auto or_exit(Result result)
 {
     if (!result) {
-        std::cerr << result.error().message << std::endl;
+        std::cerr << result.error().message + '\n'; // in one piece, because ranks share stderr
         std::exit(EXIT_FAILURE);
     }
     if constexpr (!std::is_void_v<typename Result::value_type>) {

@@ -41,8 +41,9 @@ std::string file_name(std::string prompt)
 Backend backend_for(const std::string& device)
 {
     const bool has_gpu = device.starts_with("cuda");
-    std::cerr << "backend " << (has_gpu ? "nccl" : "zmq: no GPU for this rank, or no plug-in to use it with")
-              << std::endl;
+    // In one piece, because the ranks share stderr.
+    std::cerr << std::string(has_gpu ? "backend nccl\n"
+                                     : "backend zmq: no GPU for this rank, or no plug-in to use it with\n");
     return has_gpu ? Backend::nccl : Backend::zmq;
 }
 
