@@ -9,6 +9,8 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <tl/expected.hpp>
 
@@ -27,6 +29,18 @@ struct Failure {
 };
 
 using Outcome = tl::expected<Product, Failure>;
+
+/// An item that is drawn and not encoded yet: what the members of a group gather. finish() makes a Product of it, on
+/// whichever actor.
+struct Draft {
+    std::string media_type;
+    proto::Blob content; ///< an image's pixels, uint8 [height, width, 3], or the product's content itself
+    std::uint32_t height = 0; ///< 0 = the content needs no encoding
+    std::uint32_t width = 0;
+    std::vector<std::pair<std::string, std::string>> texts; ///< that the encoded image carries
+};
+
+using DraftOutcome = tl::expected<Draft, Failure>;
 
 /// What a kind is given for the time of one item.
 struct WorkContext {
@@ -50,6 +64,17 @@ public:
 
     /// Does one item. The result must depend on the assignment alone, never on earlier items or retries.
     virtual Outcome handle(const proto::Assign& assign, const WorkContext& context) = 0;
+
+    /// Does one item but for its encoding. handle() is finish() of this, to the bit.
+    virtual DraftOutcome draw(const proto::Assign& assign, const WorkContext& context)
+    {
+        return handle(assign, context).map([](Product product) {
+            return Draft{std::move(product.media_type), std::move(product.content), 0, 0, {}};
+        });
+    }
+
+    /// Of a draft that this or another actor of the same kind drew.
+    virtual Outcome finish(const Draft& draft) { return Product{draft.media_type, draft.content}; }
 
     /// What is wrong with the device or the process, if anything: the actor then leaves and is started anew. Called on the
     /// I/O thread with every heartbeat, also during handle().

@@ -61,7 +61,9 @@ base::Result<void> ActorProcess::run()
                                              announce(progress.attempt_id);
                                              send(progress);
                                          },
-                                         [this](proto::Packet packet) { on_finished(std::move(packet)); }});
+                                         [this](proto::Packet packet) { on_finished(std::move(packet)); },
+                                         [this](const proto::GroupLeave& leave) { on_group_left(leave); }},
+                     settings_.agent);
     io_.run();
     if (!compute_->finish_within(compute_patience)) {
         // An operation on the device that does not return; nothing here can be destroyed under it.
@@ -166,6 +168,13 @@ void ActorProcess::on_finished(proto::Packet packet)
     }
 }
 
+/// Behind the results, which it must not overtake.
+void ActorProcess::on_group_left(const proto::GroupLeave& leave)
+{
+    results_.push_back({{}, leave, {}});
+    flush_results();
+}
+
 void ActorProcess::flush_results()
 {
     while (!results_.empty()) {
@@ -223,6 +232,24 @@ void ActorProcess::said(const proto::Assign& assign)
 void ActorProcess::said(const proto::CancelAttempt& cancel)
 {
     compute_->cancel(cancel.attempt_id);
+}
+
+void ActorProcess::said(const proto::AssignGroup& order)
+{
+    if (!compute_->offer(order)) {
+        for (const auto& item : order.items) {
+            if (item.rank == order.rank) {
+                send(proto::ItemFailed{item.attempt_id, order.job_id, item.index, proto::FailureReason::overloaded,
+                                       "this actor has enough work"});
+            }
+        }
+        send(proto::GroupLeave{order.group, order.epoch, order.rank});
+    }
+}
+
+void ActorProcess::said(const proto::GroupAbort& abort)
+{
+    compute_->abort_group(abort);
 }
 
 template <class Other>

@@ -33,6 +33,7 @@ private:
     void on_ready(const base::Result<void>& ready);
     void on_packet(const proto::Packet& packet);
     void on_finished(proto::Packet packet);
+    void on_group_left(const proto::GroupLeave& leave);
     void on_tick();
     void greet();
     void stop(base::Result<void> result);
@@ -48,6 +49,8 @@ private:
     void said(const proto::HeartbeatAck& ack);
     void said(const proto::Assign& assign);
     void said(const proto::CancelAttempt& cancel);
+    void said(const proto::AssignGroup& order);
+    void said(const proto::GroupAbort& abort);
     template <class Other>
     void said(const Other& other);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actor/compute_thread.hpp"
 
-#include "base/sha256.hpp"
+#include "actor/group_work.hpp"
+#include "actor/item_result.hpp"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -16,18 +16,11 @@ namespace {
 // The agent sends the next item when the one before is finished; a second one here is only the overlap of messages.
 constexpr std::size_t max_waiting = 2;
 
-proto::Packet failed(const proto::Assign& assign, Failure failure)
-{
-    return {
-        {},
-        proto::ItemFailed{assign.attempt_id, assign.job_id, assign.index, failure.reason, std::move(failure.message)},
-        {}};
-}
-
 } // namespace
 
-ComputeThread::ComputeThread(boost::asio::io_context& io, const Kinds& kinds, News news)
-    : io_(io), kinds_(kinds), news_(std::make_shared<const News>(std::move(news))), thread_([this] { run(); })
+ComputeThread::ComputeThread(boost::asio::io_context& io, const Kinds& kinds, News news, std::string agent)
+    : io_(io), kinds_(kinds), news_(std::make_shared<const News>(std::move(news))), agent_(std::move(agent)),
+      thread_([this] { run(); })
 {
 }
 
@@ -41,26 +34,60 @@ bool ComputeThread::offer(proto::Assign assign)
 {
     {
         const std::scoped_lock lock(mutex_);
-        const auto is_it = [&](const proto::Assign& other) { return other.attempt_id == assign.attempt_id; };
+        const auto is_it = [&](const Work& work) {
+            const auto* other = std::get_if<proto::Assign>(&work);
+            return other != nullptr && other->attempt_id == assign.attempt_id;
+        };
         if ((current_ && current_->attempt_id == assign.attempt_id) || std::ranges::any_of(waiting_, is_it)) {
             return true; // said again after a reconnect
         }
         if (is_stopping_ || waiting_.size() >= max_waiting) {
             return false;
         }
-        waiting_.push_back(std::move(assign));
+        waiting_.emplace_back(std::move(assign));
     }
     changed_.notify_all(); // without the lock, for which the thread would only wait
     return true;
+}
+
+bool ComputeThread::offer(proto::AssignGroup order)
+{
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto is_it = [&](const Work& work) {
+            const auto* other = std::get_if<proto::AssignGroup>(&work);
+            return other != nullptr && other->group == order.group && other->epoch == order.epoch;
+        };
+        if ((current_ && current_->group == order.group && current_->epoch == order.epoch) ||
+            std::ranges::any_of(waiting_, is_it)) {
+            return true;
+        }
+        if (is_stopping_ || waiting_.size() >= max_waiting) {
+            return false;
+        }
+        waiting_.emplace_back(std::move(order));
+    }
+    changed_.notify_all();
+    return true;
+}
+
+/// A group that still waits is aborted when its turn comes, which is at once.
+void ComputeThread::abort_group(const proto::GroupAbort& abort)
+{
+    const std::scoped_lock lock(mutex_);
+    if (current_ && current_->group == abort.group && current_->epoch == abort.epoch) {
+        current_->stop.request_stop();
+    }
 }
 
 std::optional<proto::AttemptId> ComputeThread::under_way() const
 {
     const std::scoped_lock lock(mutex_);
     if (current_) {
-        return current_->attempt_id;
+        return current_->attempt_id.value != 0 ? std::optional(current_->attempt_id) : std::nullopt;
     }
-    return waiting_.empty() ? std::nullopt : std::optional(waiting_.front().attempt_id);
+    const auto* next = waiting_.empty() ? nullptr : std::get_if<proto::Assign>(&waiting_.front());
+    return next == nullptr ? std::nullopt : std::optional(next->attempt_id);
 }
 
 void ComputeThread::cancel(proto::AttemptId id)
@@ -70,10 +97,15 @@ void ComputeThread::cancel(proto::AttemptId id)
         current_->stop.request_stop();
         return;
     }
-    const auto waiting = std::ranges::find(waiting_, id, &proto::Assign::attempt_id);
+    const auto waiting = std::ranges::find_if(waiting_, [&](const Work& work) {
+        const auto* assign = std::get_if<proto::Assign>(&work);
+        return assign != nullptr && assign->attempt_id == id;
+    });
     if (waiting != waiting_.end()) {
-        tell([packet = failed(*waiting, {proto::FailureReason::cancelled, "cancelled before it started"})](
-                 const News& news) { news.on_finished(packet); });
+        tell([packet = failed(std::get<proto::Assign>(*waiting),
+                              {proto::FailureReason::cancelled, "cancelled before it started"})](const News& news) {
+            news.on_finished(packet);
+        });
         waiting_.erase(waiting);
     }
 }
@@ -107,12 +139,17 @@ void ComputeThread::run()
         if (is_stopping_) {
             break;
         }
-        const auto assign = std::move(waiting_.front());
+        const auto work = std::move(waiting_.front());
         waiting_.pop_front();
-        current_ = Current{assign.attempt_id, {}};
+        if (const auto* assign = std::get_if<proto::Assign>(&work)) {
+            current_ = Current{assign->attempt_id, {}, {}, {}};
+        } else {
+            const auto& order = std::get<proto::AssignGroup>(work);
+            current_ = Current{{}, order.group, order.epoch, {}};
+        }
         const auto cancelled = current_->stop.get_token();
         lock.unlock();
-        work_on(assign, cancelled);
+        std::visit([&](const auto& one) { work_on(one, cancelled); }, work);
         lock.lock();
         current_.reset();
     }
@@ -130,28 +167,40 @@ base::Result<void> ComputeThread::start_kinds()
     return {};
 }
 
+WorkContext ComputeThread::context_of(proto::AttemptId id, const std::stop_token& cancelled)
+{
+    return {cancelled, [this, id](std::uint32_t step, std::uint32_t steps) {
+                tell([progress = proto::StepProgress{id, step, steps}](const News& news) { news.on_step(progress); });
+            }};
+}
+
+void ComputeThread::work_on(const proto::AssignGroup& order, const std::stop_token& cancelled)
+{
+    const auto kind = kinds_.find(order.parameters.kind_name());
+    GroupWork work(order, agent_, kind == kinds_.end() ? nullptr : kind->second.get(),
+                   {[this, &cancelled](proto::AttemptId id) { return context_of(id, cancelled); },
+                    [this](proto::Packet packet) {
+                        tell([packet = std::move(packet)](const News& news) mutable {
+                            news.on_finished(std::move(packet));
+                        });
+                    },
+                    cancelled});
+    work.run();
+    tell([leave = proto::GroupLeave{order.group, order.epoch, order.rank}](const News& news) {
+        if (news.on_group_left) {
+            news.on_group_left(leave);
+        }
+    });
+}
+
 void ComputeThread::work_on(const proto::Assign& assign, const std::stop_token& cancelled)
 {
-    const WorkContext context{
-        cancelled, [this, id = assign.attempt_id](std::uint32_t step, std::uint32_t steps) {
-            tell([progress = proto::StepProgress{id, step, steps}](const News& news) { news.on_step(progress); });
-        }};
+    const auto context = context_of(assign.attempt_id, cancelled);
     const auto start = std::chrono::steady_clock::now();
     auto outcome = handle(assign, context);
     const auto elapsed =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
-    proto::Packet packet;
-    if (outcome) {
-        packet.message = proto::ItemDone{assign.attempt_id,
-                                         assign.job_id,
-                                         assign.index,
-                                         std::move(outcome->media_type),
-                                         base::sha256_hex(outcome->content.bytes),
-                                         static_cast<std::uint64_t>(elapsed.count())};
-        packet.blobs.push_back(std::move(outcome->content));
-    } else {
-        packet = failed(assign, std::move(outcome.error()));
-    }
+    auto packet = outcome ? done(assign, std::move(*outcome), elapsed) : failed(assign, std::move(outcome.error()));
     tell([packet = std::move(packet)](const News& news) mutable { news.on_finished(std::move(packet)); });
 }
 
@@ -162,13 +211,7 @@ Outcome ComputeThread::handle(const proto::Assign& assign, const WorkContext& co
         return tl::unexpected(Failure{proto::FailureReason::bad_request,
                                       std::string("this actor does no ") + assign.parameters.kind_name() + " work"});
     }
-    try {
-        return kind->second->handle(assign, context);
-    } catch (const std::bad_alloc&) {
-        return tl::unexpected(Failure{proto::FailureReason::out_of_memory, "out of memory"});
-    } catch (const std::exception& error) {
-        return tl::unexpected(Failure{proto::FailureReason::internal, error.what()});
-    }
+    return guarded([&] { return kind->second->handle(assign, context); });
 }
 
 } // namespace sdfleet::actor

@@ -63,14 +63,18 @@ Failure to_failure(const base::Error& error)
     return {is_memory ? FailureReason::out_of_memory : FailureReason::internal, error.message};
 }
 
-Outcome to_product(const pipeline::Picture& picture)
+Draft to_draft(pipeline::Picture&& picture)
 {
-    auto png = pipeline::encode_picture_png(picture.rgb, picture.parameters);
-    if (!png) {
-        return tl::unexpected(to_failure(png.error()));
+    const auto pixels = std::make_shared<const std::vector<std::uint8_t>>(std::move(picture.rgb));
+    Draft draft;
+    draft.media_type = "image/png";
+    draft.content = {pixels, std::as_bytes(std::span(*pixels))};
+    draft.height = static_cast<std::uint32_t>(picture.parameters.height);
+    draft.width = static_cast<std::uint32_t>(picture.parameters.width);
+    for (auto& text : pipeline::picture_texts(picture.parameters)) {
+        draft.texts.emplace_back(std::move(text.keyword), std::move(text.text));
     }
-    const auto bytes = std::make_shared<const std::vector<std::byte>>(std::move(*png));
-    return Product{"image/png", {bytes, std::span(*bytes)}};
+    return draft;
 }
 
 } // namespace
@@ -106,6 +110,30 @@ base::Result<void> DiffusionKind::load(const std::string& name)
 
 Outcome DiffusionKind::handle(const proto::Assign& assign, const WorkContext& context)
 {
+    return draw(assign, context).and_then([this](const Draft& draft) { return finish(draft); });
+}
+
+Outcome DiffusionKind::finish(const Draft& draft)
+{
+    const std::size_t pixels = std::size_t{draft.height} * draft.width * 3;
+    if (pixels == 0 || draft.content.bytes.size() != pixels) {
+        return tl::unexpected(Failure{FailureReason::internal, "a picture's pixels do not fit its size"});
+    }
+    std::vector<pipeline::PngText> texts;
+    for (const auto& [keyword, text] : draft.texts) {
+        texts.push_back({keyword, text});
+    }
+    auto png = pipeline::encode_png({reinterpret_cast<const std::uint8_t*>(draft.content.bytes.data()), pixels},
+                                    static_cast<int>(draft.width), static_cast<int>(draft.height), texts);
+    if (!png) {
+        return tl::unexpected(to_failure(png.error()));
+    }
+    const auto bytes = std::make_shared<const std::vector<std::byte>>(std::move(*png));
+    return Product{draft.media_type, {bytes, std::span(*bytes)}};
+}
+
+DraftOutcome DiffusionKind::draw(const proto::Assign& assign, const WorkContext& context)
+{
     const auto* parameters = std::get_if<proto::DiffusionParameters>(&assign.parameters.kind);
     if (parameters == nullptr) {
         return tl::unexpected(Failure{FailureReason::bad_request, "not a picture to draw"});
@@ -113,11 +141,11 @@ Outcome DiffusionKind::handle(const proto::Assign& assign, const WorkContext& co
     if (auto ready = load(assign.model); !ready) {
         return tl::unexpected(to_failure(ready.error()));
     }
-    Outcome outcome = tl::unexpected(Failure{FailureReason::internal, "no picture was drawn"});
+    DraftOutcome outcome = tl::unexpected(Failure{FailureReason::internal, "no picture was drawn"});
     const auto drawn = loaded_->generate(
         to_request(*parameters, assign.item),
         [&](std::size_t, pipeline::Picture&& picture) -> base::Result<void> {
-            outcome = to_product(picture);
+            outcome = to_draft(std::move(picture));
             return {};
         },
         [&](int step, int steps) {

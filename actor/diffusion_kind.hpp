@@ -19,6 +19,8 @@ public:
     base::Result<void> start() override;
 
     Outcome handle(const proto::Assign& assign, const WorkContext& context) override;
+    DraftOutcome draw(const proto::Assign& assign, const WorkContext& context) override;
+    Outcome finish(const Draft& draft) override;
 
 private:
     base::Result<void> load(const std::string& name);

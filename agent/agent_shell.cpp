@@ -229,14 +229,12 @@ void AgentShell::on_actor_packet(const net::PeerId& peer, proto::Packet packet)
         (void)actors_socket_.send(peer, refusal);
         return;
     }
-    if (proto::may_send(proto::Role::rank, proto::Role::agent, proto::type_of(packet.message))) {
-        happen(FromRank{peer.bytes, std::move(packet)});
-        return;
-    }
     const auto launch = launches_.find(peer);
-    if (launch != launches_.end()) { // else the last words of an actor that is gone
+    if (launch != launches_.end()) {
         happen(FromActor{launch->second, std::move(packet)});
-    }
+    } else if (proto::may_send(proto::Role::rank, proto::Role::agent, proto::type_of(packet.message))) {
+        happen(FromRank{peer.bytes, std::move(packet)});
+    } // else the last words of an actor that is gone
 }
 
 /// Whether the hello comes from the process that we started for the slot; from then on its connection stands for it.

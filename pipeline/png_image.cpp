@@ -96,8 +96,12 @@ base::Result<std::vector<std::byte>> encode_png(std::span<const std::uint8_t> rg
 base::Result<std::vector<std::byte>> encode_picture_png(std::span<const std::uint8_t> rgb,
                                                         const PictureParameters& parameters)
 {
-    return encode_png(rgb, parameters.width, parameters.height,
-                      {{"parameters", parameters_text(parameters)}, {"sdfleet", replay_json(parameters)}});
+    return encode_png(rgb, parameters.width, parameters.height, picture_texts(parameters));
+}
+
+std::vector<PngText> picture_texts(const PictureParameters& parameters)
+{
+    return {{"parameters", parameters_text(parameters)}, {"sdfleet", replay_json(parameters)}};
 }
 
 } // namespace sdfleet::pipeline

@@ -22,6 +22,9 @@ struct PngText {
 base::Result<std::vector<std::byte>> encode_png(std::span<const std::uint8_t> rgb, int width, int height,
                                                 const std::vector<PngText>& texts);
 
+/// The two texts that every picture of ours carries, "parameters" and "sdfleet".
+std::vector<PngText> picture_texts(const PictureParameters& parameters);
+
 /// The same with the two texts that every picture of ours carries, "parameters" and "sdfleet".
 base::Result<std::vector<std::byte>> encode_picture_png(std::span<const std::uint8_t> rgb,
                                                         const PictureParameters& parameters);

@@ -75,13 +75,13 @@ template <std::size_t... Index>
 constexpr auto make_converters(std::index_sequence<Index...>)
 {
     std::array<Converter, 256> converters{};
-    ((converters[static_cast<std::size_t>(std::variant_alternative_t<Index, Message>::type)] =
-          &convert_to<std::variant_alternative_t<Index, Message>>),
+    ((converters[static_cast<std::size_t>(std::variant_alternative_t<Index, MessageVariant>::type)] =
+          &convert_to<std::variant_alternative_t<Index, MessageVariant>>),
      ...);
     return converters;
 }
 
-constexpr auto converters = make_converters(std::make_index_sequence<std::variant_size_v<Message>>());
+constexpr auto converters = make_converters(std::make_index_sequence<std::variant_size_v<MessageVariant>>());
 
 bool is_read_at_every_version(std::uint8_t type)
 {

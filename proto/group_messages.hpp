@@ -123,9 +123,11 @@ struct AssignGroup {
     Gather gather = Gather::automatic;
     std::uint32_t timeout_ms = 0;
     std::vector<GroupItem> items; ///< of all ranks
+    std::string address;          ///< where this node's rank listens for the others: set by its agent
 
     bool operator==(const AssignGroup&) const = default;
-    SDFLEET_WIRE_MAP(group, epoch, rank, world_size, slot, job_id, model, parameters, gather, timeout_ms, items)
+    SDFLEET_WIRE_MAP(group, epoch, rank, world_size, slot, job_id, model, parameters, gather, timeout_ms, items,
+                     address)
 };
 
 } // namespace sdfleet::proto

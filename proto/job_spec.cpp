@@ -89,6 +89,14 @@ std::optional<std::string> find_fault(const JobSpec& spec)
     if (spec.group > max_group) {
         return "a group has at most " + std::to_string(max_group) + " members, not " + std::to_string(spec.group);
     }
+    if (spec.group > 0 && spec.split == Split::rank) {
+        for (std::size_t i = 0; i < spec.items.size(); ++i) {
+            if (spec.items[i].rank.value_or(0) >= spec.group) {
+                return "item " + std::to_string(i) + " is for rank " + std::to_string(spec.items[i].rank.value_or(0)) +
+                       " of a group of " + std::to_string(spec.group) + " (ranks count from 0)";
+            }
+        }
+    }
     if (spec.group == 0 && spec.gather != Gather::automatic) {
         return "a way to gather is only for a group of actors";
     }

@@ -19,7 +19,7 @@ constexpr std::string_view coordinator_to_client = "coordinator → client";
 constexpr std::string_view rank_to_rendezvous = "rank → agent, agent → coordinator";
 constexpr std::string_view rendezvous_to_rank = "coordinator → agent, agent → rank";
 
-constexpr std::array<MessageInfo, std::variant_size_v<Message>> table{{
+constexpr std::array<MessageInfo, std::variant_size_v<MessageVariant>> table{{
     {MessageType::agent_hello, "AgentHello", agent_to_coordinator},
     {MessageType::client_hello, "ClientHello", client_to_coordinator},
     {MessageType::actor_hello, "ActorHello", "actor → agent"},
@@ -76,7 +76,7 @@ constexpr std::array<MessageInfo, std::variant_size_v<Message>> table{{
     {MessageType::group_refused, "GroupRefused", rendezvous_to_rank},
     {MessageType::group_abort, "GroupAbort",
      "rank → agent, agent → coordinator, coordinator → agent, agent → rank, agent → actor"},
-    {MessageType::group_leave, "GroupLeave", rank_to_rendezvous},
+    {MessageType::group_leave, "GroupLeave", "rank → agent, agent → coordinator, actor → agent"},
     {MessageType::assign_group, "AssignGroup", coordinator_to_agent_to_actor},
 }};
 

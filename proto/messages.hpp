@@ -12,6 +12,8 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -706,14 +708,43 @@ struct Status {
                      bytes_stored, dispatch, dispatch_sum_us, faults)
 };
 
-using Message =
-    std::variant<AgentHello, ClientHello, ActorHello, Welcome, Refused, Goodbye, Heartbeat, HeartbeatAck, ActorUpdate,
+using MessageVariant = std::variant<AgentHello, ClientHello, ActorHello, Welcome, Refused, Goodbye, Heartbeat, HeartbeatAck, ActorUpdate,
                  Assign, Accepted, Started, StepProgress, ItemDone, ItemFailed, ResultAck, CancelAttempt, Submit,
                  Submitted, WatchJob, JobChanges, GetJob, JobDetail, ListJobs, JobList, ListNodes, NodeList, ListModels,
                  ModelList, CancelJob, JobCancelled, FetchArtifact, Artifact, RequestFailed, DrainNode, FenceNode,
                  NodeChanged, GetStatus, Status, LaunchProgram, ProgramLaunched, WatchProgram, ProgramChanges,
                  StopProgram, StartRanks, RanksStarted, RankExited, ProgramOutput, OutputTaken, StopRanks, RanksGone,
                  GroupJoin, GroupFormed, GroupRefused, GroupAbort, GroupLeave, AssignGroup>;
+
+template <class T, class Variant>
+inline constexpr bool is_alternative = false;
+template <class T, class... Alternatives>
+inline constexpr bool is_alternative<T, std::variant<Alternatives...>> = (std::is_same_v<T, Alternatives> || ...);
+
+/// Any of them. A class of its own for the compiler's sake: what a variant of so many types needs to be copied, moved and
+/// destroyed is in one place instead of in every file that handles messages.
+class Message : public MessageVariant {
+public:
+    Message();
+    Message(const Message&);
+    Message(Message&&) noexcept;
+    Message& operator=(const Message&);
+    Message& operator=(Message&&) noexcept;
+    ~Message();
+
+    template <class Body>
+        requires is_alternative<std::decay_t<Body>, MessageVariant> Message(Body&& body) // NOLINT: meant to convert
+        : Message()
+    {
+        std::decay_t<Body> moved(std::forward<Body>(body));
+        take(moved.type, &moved);
+    }
+
+    bool operator==(const Message&) const;
+
+private:
+    void take(MessageType type, void* body);
+};
 
 inline MessageType type_of(const Message& message)
 {

@@ -77,6 +77,11 @@ base::Result<void> choose_seed(JobOptions& options)
     return {};
 }
 
+proto::Gather gather_of(const std::string& name)
+{
+    return name == "zmq" ? proto::Gather::zmq : name == "nccl" ? proto::Gather::nccl : proto::Gather::automatic;
+}
+
 proto::Split split_of(const std::string& name)
 {
     return name == "contiguous" ? proto::Split::contiguous : name == "rank" ? proto::Split::rank : proto::Split::pull;
@@ -116,6 +121,13 @@ void add_job_options(CLI::App& command, JobOptions& o)
         .add_option("--priority", o.priority, "Jobs of a higher priority go first, those of the same share the fleet")
         ->check(CLI::Range(-proto::max_priority, proto::max_priority))
         ->capture_default_str();
+    command
+        .add_option("--group", o.group,
+                    "So many actors draw the job together, as one process group: all start at once, rank 0 gathers the images")
+        ->check(CLI::Range(1U, proto::max_group));
+    command.add_option("--gather", o.gather, "How a group's images come to its rank 0: auto, zmq or nccl")
+        ->check(CLI::IsMember({"auto", "zmq", "nccl"}))
+        ->needs("--group");
     auto* group = command.add_option_group("echo", "Test a fleet without drawing");
     group->add_option("--echo-delay-ms", o.echo_delay_ms, "Each prompt comes back as it is after this time");
     group->add_option("--echo-bytes", o.echo_bytes, "Repeat the prompt up to this size (0 = as it is)");
@@ -139,6 +151,8 @@ base::Result<proto::JobSpec> make_job_spec(JobOptions& options, ModelMeans model
     spec.model = options.model;
     spec.split = split_of(options.split);
     spec.priority = options.priority;
+    spec.group = options.group;
+    spec.gather = gather_of(options.gather);
     for (const auto& prompt : *prompts) {
         proto::ItemSpec item{prompt.text, static_cast<std::uint64_t>(options.seed) + spec.items.size(), std::nullopt};
         if (spec.split == proto::Split::rank) {

@@ -44,7 +44,8 @@ proto::ActorState ActorSlot::state() const
 
 bool ActorSlot::has(proto::AttemptId id) const
 {
-    return std::ranges::any_of(in_hand_, [&](const AttemptInHand& a) { return a.assign.attempt_id == id; });
+    return (group_ && group_->open.contains(id)) ||
+           std::ranges::any_of(in_hand_, [&](const AttemptInHand& a) { return a.assign.attempt_id == id; });
 }
 
 bool ActorSlot::has_process() const
@@ -57,6 +58,11 @@ void ActorSlot::report_to(std::vector<proto::AttemptReport>& reports) const
     for (const auto& attempt : in_hand_) {
         if (!attempt.is_fenced) {
             reports.push_back(report_of(attempt.assign));
+        }
+    }
+    if (group_ && !group_->is_fenced) {
+        for (const auto id : group_->open) {
+            reports.push_back(report_of_group(*group_item(id)));
         }
     }
 }
@@ -97,6 +103,7 @@ void ActorSlot::lend(Milliseconds now, Outbox& out)
     if (!in_hand_.empty() && !in_hand_.front().is_fenced) {
         out.finished.push_back(failed(in_hand_.front().assign, proto::FailureReason::overloaded, name() + " " + why));
     }
+    fail_group(proto::FailureReason::overloaded, name() + " " + why, out);
     in_hand_.clear();
     detail_.clear();
     if (has_process()) {
@@ -130,7 +137,7 @@ void ActorSlot::assign(const proto::Assign& assign, Outbox& out)
         out.accepted.push_back(assign.attempt_id);
         return;
     }
-    if (!is<Ready>() || count_unfenced() >= limits_.attempts_per_slot) {
+    if (!is<Ready>() || group_ || count_unfenced() >= limits_.attempts_per_slot) {
         out.finished.push_back(failed(assign, proto::FailureReason::overloaded,
                                       name() + (is<Ready>() ? " has enough work" : " is not ready")));
         return;
@@ -165,6 +172,10 @@ void ActorSlot::hand_back_staged(const std::string& why, Outbox& out)
 
 void ActorSlot::cancel(proto::AttemptId id, Milliseconds now, Outbox& out)
 {
+    if (group_) {
+        abort_group("an item of it was cancelled", now, out);
+        return;
+    }
     if (running(id) != nullptr) {
         cancel_front(now, out);
         return;
@@ -185,6 +196,10 @@ void ActorSlot::cancel_front(Milliseconds now, Outbox& out)
 
 void ActorSlot::fence(Milliseconds now, Outbox& out)
 {
+    if (group_) {
+        group_->is_fenced = true;
+        abort_group("this node was fenced", now, out);
+    }
     if (in_hand_.empty()) {
         return;
     }
@@ -198,6 +213,7 @@ void ActorSlot::fence(Milliseconds now, Outbox& out)
 void ActorSlot::stop(Outbox& out)
 {
     in_hand_.clear();
+    group_.reset();
     if (is<Ready>()) {
         out.to_actor(launch_, proto::Goodbye{"the agent stops"});
         phase_ = Leaving{};
@@ -259,6 +275,7 @@ void ActorSlot::on_exited(const ActorExited& exited, Milliseconds now, Outbox& o
         detail_ = exited.description;
     }
     hand_back_staged(detail_, out);
+    fail_group(reason, name() + " " + detail_, out);
     if (!in_hand_.empty()) {
         const auto& attempt = in_hand_.front();
         if (!attempt.is_fenced) {
@@ -304,6 +321,12 @@ void ActorSlot::on_tick(Milliseconds now, Outbox& out)
         kill_because(proto::FailureReason::actor_hung,
                      "was silent for " + std::to_string(limits_.actor_silence_timeout.count() / 1000) + " s", now, out);
     }
+    if (is<Ready>() && group_ && group_->abort_deadline && now >= *group_->abort_deadline) {
+        kill_because(proto::FailureReason::cancelled,
+                     "did not leave an aborted group within " + std::to_string(limits_.cancel_timeout.count() / 1000) +
+                         " s",
+                     now, out);
+    }
     if (!is<Ready>() || in_hand_.empty()) {
         return;
     }
@@ -337,6 +360,9 @@ std::optional<Milliseconds> ActorSlot::next_deadline() const
         return std::nullopt;
     }
     std::optional<Milliseconds> deadline = ready->silence_deadline;
+    if (group_) {
+        deadline = earlier(deadline, group_->abort_deadline);
+    }
     if (!in_hand_.empty()) {
         deadline = earlier(deadline, in_hand_.front().cancel_deadline);
         deadline = earlier(deadline, in_hand_.front().progress.deadline());
@@ -377,6 +403,11 @@ void ActorSlot::on(const proto::ActorHello& hello, const proto::Packet&, Millise
         phase_ = Ready{now + limits_.actor_silence_timeout};
         out.log(LogLevel::info, name() + " is ready, process " + std::to_string(pid_), subject());
         announce(out);
+    } else if (group_) { // it connected again: what was said to the old connection may be lost
+        out.to_actor(launch_, group_->order);
+        if (group_->abort_deadline) {
+            out.to_actor(launch_, proto::GroupAbort{group_->order.group, group_->order.epoch, {}, "said again"});
+        }
     } else if (!in_hand_.empty()) { // it connected again: what was said to the old connection may be lost
         give_front_to_actor(out);
         if (in_hand_.front().cancel_deadline) {
@@ -393,6 +424,10 @@ void ActorSlot::on(const proto::Heartbeat& heartbeat, const proto::Packet&, Mill
 
 void ActorSlot::on(const proto::Started& started, const proto::Packet&, Milliseconds, Outbox& out)
 {
+    if (group_ && !group_->is_fenced && group_->open.contains(started.attempt_id)) {
+        out.control.emplace_back(started);
+        return;
+    }
     const auto* attempt = running(started.attempt_id);
     if (attempt != nullptr && !attempt->is_fenced) {
         out.control.emplace_back(started);
@@ -401,6 +436,12 @@ void ActorSlot::on(const proto::Started& started, const proto::Packet&, Millisec
 
 void ActorSlot::on(const proto::StepProgress& progress, const proto::Packet&, Milliseconds now, Outbox& out)
 {
+    if (group_ && !group_->is_fenced && group_->open.contains(progress.attempt_id)) {
+        if (progress.step == progress.steps) { // the others would be too many: the run's last sign of life is what counts
+            out.control.emplace_back(progress);
+        }
+        return;
+    }
     auto* attempt = running(progress.attempt_id);
     if (attempt == nullptr || attempt->is_fenced) {
         return;
@@ -412,6 +453,9 @@ void ActorSlot::on(const proto::StepProgress& progress, const proto::Packet&, Mi
 
 void ActorSlot::on(const proto::ItemDone& done, const proto::Packet& packet, Milliseconds, Outbox& out)
 {
+    if (finish_group_item(done, packet, out)) {
+        return;
+    }
     const auto* attempt = running(done.attempt_id);
     if (attempt == nullptr) {
         out.log(LogLevel::warning, name() + " finished " + text_of(done.attempt_id) + ", which it does not have",
@@ -432,6 +476,9 @@ void ActorSlot::on(const proto::ItemDone& done, const proto::Packet& packet, Mil
 
 void ActorSlot::on(const proto::ItemFailed& failure, const proto::Packet&, Milliseconds, Outbox& out)
 {
+    if (finish_group_item(failure, out)) {
+        return;
+    }
     const auto* attempt = running(failure.attempt_id);
     if (attempt == nullptr) {
         out.log(LogLevel::warning, name() + " failed " + text_of(failure.attempt_id) + ", which it does not have",

@@ -9,6 +9,7 @@
 
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -33,6 +34,14 @@ public:
 
     /// Answered with Accepted after a moment, or with ItemFailed(overloaded) when this actor cannot take it.
     void assign(const proto::Assign& assign, Outbox& out);
+
+    /// The actor's part in a group; it must have nothing else to do. Each of the rank's items is answered for: by rank 0 when
+    /// all goes well, else from here.
+    void assign_group(const proto::AssignGroup& order, Outbox& out);
+    bool is_in_group(const proto::GroupId& group, proto::Epoch epoch) const;
+    bool is_in_group(const proto::GroupId& group, proto::Epoch epoch, proto::Rank rank) const;
+    /// The group's epoch is over: the actor hands in what it has.
+    void abort_group(const std::string& why, Milliseconds now, Outbox& out);
 
     /// Of an attempt in hand: a staged one fails at once, a running one when the actor says so.
     void cancel(proto::AttemptId id, Milliseconds now, Outbox& out);
@@ -89,6 +98,13 @@ private:
         ProgressThrottle progress;
     };
 
+    struct GroupInHand {
+        proto::AssignGroup order;
+        std::set<proto::AttemptId> open; ///< the rank's own items that were not answered for
+        bool is_fenced = false;
+        std::optional<Milliseconds> abort_deadline; ///< set when the actor was told to stop
+    };
+
     template <class P>
     bool is() const
     {
@@ -113,6 +129,12 @@ private:
     void on(const proto::ItemDone& done, const proto::Packet& packet, Milliseconds now, Outbox& out);
     void on(const proto::ItemFailed& failure, const proto::Packet& packet, Milliseconds now, Outbox& out);
     void on(const proto::Goodbye& goodbye, const proto::Packet& packet, Milliseconds now, Outbox& out);
+    void on(const proto::GroupLeave& leave, const proto::Packet& packet, Milliseconds now, Outbox& out);
+    const proto::GroupItem* group_item(proto::AttemptId id) const;
+    proto::AttemptReport report_of_group(const proto::GroupItem& item) const;
+    bool finish_group_item(const proto::ItemDone& done, const proto::Packet& packet, Outbox& out);
+    bool finish_group_item(const proto::ItemFailed& failure, Outbox& out);
+    void fail_group(proto::FailureReason reason, const std::string& why, Outbox& out);
     template <class Other>
     void on(const Other& other, const proto::Packet& packet, Milliseconds now, Outbox& out);
 
@@ -127,6 +149,7 @@ private:
     std::uint32_t restarts_ = 0;
     std::string detail_;                ///< why the last process ended
     std::deque<AttemptInHand> in_hand_; ///< the front is with the actor
+    std::optional<GroupInHand> group_;  ///< in place of attempts
 };
 
 } // namespace sdfleet::agent

@@ -358,6 +358,10 @@ RankRun* AgentCore::find(const proto::ProgramRun& run)
 GroupDesk::IsOurs AgentCore::is_ours() const
 {
     return [this](const proto::GroupId& group, proto::Epoch epoch, proto::Rank rank) {
+        const auto has_it = [&](const ActorSlot& slot) { return slot.is_in_group(group, epoch, rank); };
+        if (std::ranges::any_of(slots_, has_it)) {
+            return true;
+        }
         const auto run = runs_.find({{group.value.substr(0, group.value.find('/'))}, epoch});
         return run != runs_.end() && run->second.is_alive(rank);
     };
@@ -412,9 +416,28 @@ void AgentCore::said(const proto::GroupRefused&, const FromCoordinator& event, M
     groups_.on_coordinator(event.packet, out_);
 }
 
-void AgentCore::said(const proto::GroupAbort&, const FromCoordinator& event, Milliseconds)
+void AgentCore::said(const proto::GroupAbort& abort, const FromCoordinator& event, Milliseconds now)
 {
     groups_.on_coordinator(event.packet, out_);
+    for (auto& slot : slots_) {
+        if (slot.is_in_group(abort.group, abort.epoch)) {
+            slot.abort_group(abort.message, now, out_);
+            slots_due_at_.reset();
+        }
+    }
+}
+
+void AgentCore::said(const proto::AssignGroup& order, const FromCoordinator&, Milliseconds)
+{
+    if (!link_.is_member() || order.slot.value >= slots_.size()) {
+        return; // its items are missing from our heartbeats: the coordinator ends the group
+    }
+    auto local = order;
+    local.address = settings_.address;
+    touch(order.slot).assign_group(local, out_);
+    for (const auto id : std::exchange(out_.accepted, {})) {
+        accepted_.emplace_back(order.slot, id);
+    }
 }
 
 void AgentCore::on(const RankSpawned& event, Milliseconds)

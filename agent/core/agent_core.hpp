@@ -59,6 +59,7 @@ private:
     void said(const proto::Assign& assign, const FromCoordinator& event, Milliseconds now);
     void said(const proto::CancelAttempt& cancel, const FromCoordinator& event, Milliseconds now);
     void said(const proto::ResultAck& ack, const FromCoordinator& event, Milliseconds now);
+    void said(const proto::AssignGroup& order, const FromCoordinator& event, Milliseconds now);
     void said(const proto::StartRanks& order, const FromCoordinator& event, Milliseconds now);
     void said(const proto::StopRanks& stop, const FromCoordinator& event, Milliseconds now);
     void said(const proto::OutputTaken& taken, const FromCoordinator& event, Milliseconds now);

@@ -27,6 +27,7 @@ struct Attempt {
     Milliseconds started_at;                   ///< when it began to run
     std::uint64_t charged_ms = 0;              ///< to its job's turn; 0 when it was not
     std::optional<Milliseconds> missing_since; ///< absent from its node's heartbeats since then
+    proto::Epoch group_epoch = {};             ///< of the group's run that it is part of; 0 = none
 };
 
 /// How an attempt ended badly.

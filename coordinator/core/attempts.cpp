@@ -58,33 +58,43 @@ bool is_retryable(proto::FailureReason reason)
 Attempt* Core::find_attempt(proto::AttemptId id, const Node& node)
 {
     const auto found = attempts_.find(id);
-    return found != attempts_.end() && found->second.actor.node_id == node.id ? &found->second : nullptr;
+    return found != attempts_.end() && (found->second.actor.node_id == node.id || is_in_group_of(found->second, node))
+               ? &found->second
+               : nullptr;
 }
 
-Attempt& Core::begin_attempt(Node& node, Actor& actor, Job& job, std::uint32_t index)
+Attempt& Core::begin_attempt(Node& node, Actor& actor, Job& job, std::uint32_t index, proto::Epoch group_epoch)
 {
     const proto::AttemptId id{(identity_.epoch << epoch_shift) | ++last_attempt_};
     const proto::ActorId actor_id{node.id, actor.state.slot};
     Attempt& attempt =
         attempts_
             .try_emplace(id,
-                         Attempt{id, {job.id(), {index}}, actor_id, AttemptStage::assigned, now_, now_, now_, 0, {}})
+                         Attempt{id, {job.id(), {index}}, actor_id, AttemptStage::assigned, now_, now_, now_, 0, {}, group_epoch})
             .first->second;
     actor.in_flight.push_back(id);
     actor.model = job.spec().model;
     note_room(node, actor);
     set_timer(attempt);
-    send(
-        node.control,
-        proto::Assign{
-            id, job.id(), {index}, actor.state.slot, job.spec().model, job.spec().parameters, job.spec().items[index]});
     return attempt;
+}
+
+void Core::send_assign(const Node& node, const Attempt& attempt, const Job& job)
+{
+    const auto index = attempt.item.index;
+    send(node.control, proto::Assign{attempt.id, job.id(), index, attempt.actor.slot, job.spec().model,
+                                     job.spec().parameters, job.spec().items[index.value]});
 }
 
 void Core::assign(Node& node, Actor& actor, Job& job, std::uint32_t index)
 {
+    send_assign(node, take_item(node, actor, job, index, {}), job);
+}
+
+Attempt& Core::take_item(Node& node, Actor& actor, Job& job, std::uint32_t index, proto::Epoch group_epoch)
+{
     jobs_.dequeue(job, index);
-    Attempt& attempt = begin_attempt(node, actor, job, index);
+    Attempt& attempt = begin_attempt(node, actor, job, index, group_epoch);
     attempt.charged_ms = cost_ms(job);
     jobs_.charge(job, attempt.charged_ms);
     Item& item = job.edit(index);
@@ -94,6 +104,7 @@ void Core::assign(Node& node, Actor& actor, Job& job, std::uint32_t index)
     item.steps = 0;
     job.set_state(index, proto::ItemState::assigned);
     changed(job);
+    return attempt;
 }
 
 /// Lets the agent keep an attempt that the coordinator had forgotten, because of its own restart or because it had given
@@ -104,7 +115,8 @@ bool Core::adopt(Node& node, const proto::AttemptReport& report)
     const auto actor = node.actors.find(report.slot);
     const std::uint64_t newest = (identity_.epoch << epoch_shift) | last_attempt_;
     const bool is_free = item != nullptr && item->state == proto::ItemState::queued && item->settlement == 0 &&
-                         job->is_committed && !job->is_cancel_requested && !job->is_cancelled;
+                         job->is_committed && !job->is_cancel_requested && !job->is_cancelled &&
+                         job->spec().group == 0; // a group that this coordinator did not put together cannot be led on
     const bool is_served = actor != node.actors.end() && actor->second.state.phase != proto::ActorPhase::failed;
     if (!is_free || !is_served || report.attempt_id.value == 0 || report.attempt_id.value > newest ||
         attempts_.contains(report.attempt_id) || report.attempt_id <= item->past().judged) {
@@ -125,6 +137,7 @@ bool Core::adopt(Node& node, const proto::AttemptReport& report)
                                                                       now_,
                                                                       now_,
                                                                       0,
+                                                                      {},
                                                                       {}})
                               .first->second;
     actor->second.in_flight.push_back(attempt.id);
@@ -141,6 +154,9 @@ std::optional<Milliseconds> Core::deadline_of(const Attempt& attempt) const
 {
     if (attempt.stage == AttemptStage::assigned) {
         return attempt.assigned_at + options_.accept_timeout;
+    }
+    if (const auto* run = group_run_of(attempt)) {
+        return run->moved_at + (run->is_aborted ? options_.group_abort_timeout : options_.progress_timeout);
     }
     const Actor* actor = fleet_.find(attempt.actor);
     const bool is_first = actor != nullptr && !actor->in_flight.empty() && actor->in_flight.front() == attempt.id;
@@ -159,6 +175,7 @@ void Core::set_timer(const Attempt& attempt)
 void Core::mark_running(Attempt& attempt)
 {
     attempt.moved_at = now_;
+    note_group_progress(attempt);
     if (attempt.stage != AttemptStage::running) {
         attempt.stage = AttemptStage::running;
         attempt.started_at = now_;
@@ -185,7 +202,9 @@ void Core::end_attempt(const Attempt& attempt)
             set_timer(next);
         }
     }
+    const Attempt ended = attempt;
     attempts_.erase(id);
+    leave_group(ended);
 }
 
 void Core::give_up(Attempt& attempt, std::optional<Failure> failure)
@@ -196,6 +215,7 @@ void Core::give_up(Attempt& attempt, std::optional<Failure> failure)
 
 void Core::drop(const Attempt& attempt, std::optional<Failure> failure)
 {
+    abort_group_of(attempt, failure ? failure->message : "an item was taken away");
     end_attempt(attempt);
     if (attempt.stage == AttemptStage::cancelling) {
         return;
@@ -432,6 +452,9 @@ void Core::on(const proto::ItemFailed& message, Node& node, const From& from)
 {
     const proto::ItemId item_id{message.job_id, message.index};
     Attempt* attempt = find_attempt(message.attempt_id, node);
+    if (attempt != nullptr && attempt->actor.node_id != node.id) {
+        attempt = nullptr; // of a group only whoever draws an item knows that it failed
+    }
     if (attempt == nullptr || attempt->item != item_id || attempt->stage == AttemptStage::cancelling) {
         if (attempt != nullptr && attempt->item == item_id) {
             end_attempt(*attempt);
@@ -439,6 +462,8 @@ void Core::on(const proto::ItemFailed& message, Node& node, const From& from)
         answer_stale(message.attempt_id, item_id, from);
         return;
     }
+    const bool was_given_up = is_group_aborted(*attempt) && message.reason == proto::FailureReason::cancelled;
+    abort_group_of(*attempt, "item " + std::to_string(message.index.value) + " failed: " + message.message);
     const Attempt ended = *attempt;
     const bool was_its_turn =
         ended.stage == AttemptStage::running || node.actors.at(ended.actor.slot).in_flight.front() == ended.id;
@@ -448,7 +473,7 @@ void Core::on(const proto::ItemFailed& message, Node& node, const From& from)
     const bool was_asked_back = was_taken_back && message.reason == proto::FailureReason::cancelled;
     const bool died_before_its_turn = !was_its_turn && message.reason == proto::FailureReason::actor_died;
     Item& item = *jobs_.find(item_id).second;
-    if (was_asked_back || died_before_its_turn) {
+    if (was_asked_back || died_before_its_turn || was_given_up) {
         failure.reset();
         item.tries -= ended.stage == AttemptStage::running ? 1 : 0; // not the item's fault
     } else if (message.reason == proto::FailureReason::overloaded) {

@@ -78,6 +78,9 @@ void Core::finish_step()
         }
     }
     if (is_fleet_changed_ || is_queue_changed_ || !freed_.empty() || !newly_staged_.empty()) {
+        if (failing_settlements_.empty()) {
+            start_groups();
+        }
         dispatch();
     }
     is_fleet_changed_ = is_queue_changed_ = false;

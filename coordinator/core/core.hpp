@@ -8,6 +8,7 @@
 #include "coordinator/core/effects.hpp"
 #include "coordinator/core/events.hpp"
 #include "coordinator/core/fleet.hpp"
+#include "coordinator/core/group_run.hpp"
 #include "coordinator/core/job_table.hpp"
 #include "coordinator/core/log_about.hpp"
 #include "coordinator/core/options.hpp"
@@ -139,7 +140,9 @@ private:
     void on(const proto::ItemFailed& message, Node& node, const From& from);
     Attempt* find_attempt(proto::AttemptId id, const Node& node);
     void answer_stale(proto::AttemptId id, const proto::ItemId& item_id, const From& from);
-    Attempt& begin_attempt(Node& node, Actor& actor, Job& job, std::uint32_t index);
+    Attempt& begin_attempt(Node& node, Actor& actor, Job& job, std::uint32_t index, proto::Epoch group_epoch);
+    Attempt& take_item(Node& node, Actor& actor, Job& job, std::uint32_t index, proto::Epoch group_epoch);
+    void send_assign(const Node& node, const Attempt& attempt, const Job& job);
     void assign(Node& node, Actor& actor, Job& job, std::uint32_t index);
     bool adopt(Node& node, const proto::AttemptReport& report);
     void mark_running(Attempt& attempt);
@@ -238,6 +241,21 @@ private:
     void end_on(Node& node, const std::string& why); ///< whatever ranks it had
     void run_programs();
 
+    // group_runs.cpp: jobs that several actors draw together
+    std::optional<std::string> find_unservable_group(const proto::JobSpec& spec) const;
+    const GroupRun* group_run_of(const Attempt& attempt) const;
+    GroupRun* group_run_of(const Attempt& attempt);
+    bool is_in_group_of(const Attempt& attempt, const Node& node) const;
+    bool is_group_aborted(const Attempt& attempt) const;
+    void note_group_progress(const Attempt& attempt);
+    void leave_group(const Attempt& attempt);
+    void abort_group_of(const Attempt& attempt, const std::string& why);
+    void abort_group(const proto::JobId& job_id, GroupRun& run, std::vector<proto::Rank> lost, const std::string& why);
+    void abort_groups_with(const proto::ActorId& actor, const std::string& why);
+    void start_groups();
+    void start_group(Job& job, std::vector<proto::ActorId> members);
+    void hold_actors(const proto::JobId& job_id, const std::vector<proto::ActorId>& actors);
+
     // watching.cpp: long polls
     void on(const proto::WatchJob& message, const From& from);
     void answer(std::uint64_t watcher_id);
@@ -260,6 +278,9 @@ private:
     std::optional<ForgetJobs> forgetting_; ///< the disk is at it
     std::set<proto::JobId> leaving_;       ///< the jobs of both
     bool is_forgetting_paused_ = false;
+    std::map<proto::JobId, GroupRun> group_runs_;
+    proto::JobId holding_group_; ///< the group job that keeps idle actors; empty = none
+    std::uint32_t last_group_epoch_ = 0;
     Programs programs_;
     RankDesk ranks_;
     Timers timers_;

@@ -21,6 +21,7 @@ struct Actor {
     Milliseconds paused_until;
     std::string model; ///< of the item it was given last: what it has in memory, or will have
     Pace pace{8};
+    proto::JobId held_for;    ///< the group job that waits for enough actors to be idle. Empty = none
     proto::ProgramId lent_to; ///< the program that has its device, or waits for it; no items then. Empty = none
 };
 

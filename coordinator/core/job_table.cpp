@@ -94,6 +94,11 @@ void JobTable::refresh_queues(Job& job)
         return;
     }
     job.is_waiting = job.has_queued();
+    if (job.spec().group > 0 && job.is_waiting) {
+        waiting_groups_.insert(job.number());
+    } else {
+        waiting_groups_.erase(job.number());
+    }
     auto& waiting = waiting_[job.spec().model];
     if (job.is_waiting) {
         waiting.insert(job.number());

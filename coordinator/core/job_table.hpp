@@ -56,6 +56,9 @@ public:
     /// The numbers of jobs with queued items, by model: of those too that may not be served now.
     const std::map<std::string, std::set<std::uint64_t>>& waiting() const { return waiting_; }
 
+    /// The numbers of the group jobs among them.
+    const std::set<std::uint64_t>& waiting_groups() const { return waiting_groups_; }
+
     std::size_t finished_count() const { return finished_.size(); }
     std::size_t finished_items() const { return finished_items_; }
 
@@ -76,6 +79,7 @@ private:
     std::set<std::uint64_t> finished_;
     ReadyQueue ready_;
     std::map<std::string, std::set<std::uint64_t>> waiting_; ///< no empty sets
+    std::set<std::uint64_t> waiting_groups_;
     struct Artifact {
         std::uint32_t references = 0;
         std::uint64_t bytes = 0;

@@ -354,6 +354,11 @@ void Core::on(const proto::Heartbeat& message, Node& node, const From& from)
             send(node.control, proto::CancelAttempt{id}); // the word of it may have been lost; a result is not harmed
         }
     }
+    for (const auto id : message.attempts) { // of a group, rank 0 may have what others have drawn
+        if (const auto found = attempts_.find(id); found != attempts_.end() && is_in_group_of(found->second, node)) {
+            found->second.missing_since.reset();
+        }
+    }
     check_presence(node, message.attempts);
     programs_.on_heartbeat(message.programs, node, fleet_);
 }
@@ -382,6 +387,7 @@ void Core::note_actor(Node& node, const proto::ActorState& state)
         return;
     }
     is_fleet_changed_ = true;
+    abort_groups_with({node.id, state.slot}, state.detail.empty() ? "is not ready any more" : state.detail);
     if (state.phase == proto::ActorPhase::failed) {
         log(LogLevel::warning,
             "actor " + proto::to_string(proto::ActorId{node.id, state.slot}) + " failed for good: " + state.detail,

@@ -25,6 +25,7 @@ struct Options {
     Milliseconds progress_timeout{300'000};   ///< from one sign of progress of an attempt to the next
     Milliseconds unservable_timeout{600'000}; ///< items that no live actor can serve fail after this long
     Milliseconds missing_timeout{3'000}; ///< an attempt absent from its node's heartbeats for this long is requeued
+    Milliseconds group_abort_timeout{15'000}; ///< members of an aborted group answer for their items within this
     Milliseconds watch_pause{50};        ///< between two answers that only tell progress
     Milliseconds storage_retry{1'000};   ///< between two tries to write a result
     Milliseconds actor_pause{1'000};     ///< an actor that refused or dropped work gets none for this long
@@ -45,6 +46,7 @@ struct Limits {
     std::size_t actors_per_node = 256;
     std::size_t models_per_node = 1'024;
     std::size_t in_flight_per_actor = 2; ///< one running, one staged
+    std::size_t group_items_per_actor = 8; ///< in one run of a group: what rank 0 can hold as raw images
     std::size_t peers = 16'384;
     std::size_t jobs = 200'000;
     std::size_t finished_jobs = 10'000;        ///< of these; the oldest leave the books

@@ -50,7 +50,12 @@ proto::ProgramRun run_of(const proto::GroupId& group, proto::Epoch epoch)
 void Core::on(const proto::GroupJoin& message, Node& node, const From& from)
 {
     const RankDesk::Caller caller{node.id, node.incarnation, from.packet.correlation};
-    if (!programs_.is_on(run_of(message.group, message.epoch), node.id)) {
+    const auto job = group_runs_.find(proto::JobId{message.group.value.substr(0, message.group.value.find('/'))});
+    const bool is_of_job = job != group_runs_.end() && job->second.group == message.group &&
+                           job->second.epoch == message.epoch && !job->second.is_aborted &&
+                           message.member.rank.value < job->second.members.size() &&
+                           job->second.members[message.member.rank.value].node_id == node.id;
+    if (!is_of_job && !programs_.is_on(run_of(message.group, message.epoch), node.id)) {
         send(from.packet.peer,
              proto::GroupRefused{message.group,
                                  message.epoch,
@@ -78,6 +83,12 @@ void Core::on(const proto::GroupLeave& message, Node& node, const From& from)
 void Core::end_on(Node& node, const std::string& why)
 {
     programs_.on_node_lost(node.id, why, fleet_);
+    for (auto& [slot, actor] : node.actors) {
+        abort_groups_with({node.id, slot}, "is gone: " + why);
+        if (!group_runs_.contains(actor.held_for)) {
+            actor.held_for = {};
+        }
+    }
     ranks_.lost_where([&](const RankDesk::Caller& caller, const proto::GroupId&, proto::Epoch,
                           proto::Rank) { return caller.node == node.id; },
                       "node " + node.id.value + " is lost: " + why, now_);

@@ -23,7 +23,7 @@ void ReadyQueue::erase(const Job& job)
 
 void ReadyQueue::refresh(Job& job)
 {
-    const bool should_be = job.is_open() && job.has_unpinned();
+    const bool should_be = job.is_open() && job.has_unpinned() && job.spec().group == 0;
     if (should_be && !job.is_in_turn) {
         insert(job);
     } else if (!should_be && job.is_in_turn) {

@@ -75,7 +75,7 @@ void Core::on(const proto::Submit& message, const From& from)
         return;
     }
     std::vector<proto::ActorId> ranks;
-    if (message.spec.split != proto::Split::pull) {
+    if (message.spec.split != proto::Split::pull && message.spec.group == 0) {
         ranks = fleet_.ranks_for(message.spec.model);
     }
     if (const auto reason = find_unservable(message.spec, ranks)) {
@@ -134,6 +134,9 @@ std::optional<std::string> Core::find_unservable(const proto::JobSpec& spec,
     const std::size_t usable = census.not_failed() + (spec.split == proto::Split::pull ? census.draining : 0);
     if ((spec.model.empty() || spec.split != proto::Split::pull) && usable == 0) {
         return "no actor serves " + what + ": all have failed or drain, or their nodes have none";
+    }
+    if (spec.group > 0) {
+        return find_unservable_group(spec);
     }
     if (spec.split == proto::Split::rank) {
         for (std::size_t i = 0; i < spec.items.size(); ++i) {

@@ -10,7 +10,7 @@ bool Core::has_room(const Node& node, const Actor& actor) const
 {
     return node.state == proto::NodeState::alive && !node.is_draining &&
            actor.state.phase == proto::ActorPhase::ready && actor.in_flight.size() < limits_.in_flight_per_actor &&
-           actor.paused_until <= now_ && actor.lent_to.value.empty();
+           actor.paused_until <= now_ && actor.lent_to.value.empty() && actor.held_for.value.empty();
 }
 
 /// Keeps the indices over actors. Whoever uses them checks has_room() again: an actor may have lost its room, but none
@@ -142,7 +142,7 @@ bool Core::take_back(proto::AttemptId id, const proto::ActorId& idle)
     const Actor& idle_actor = *fleet_.find(idle);
     const Job& job = *jobs_.find(staged.item.job_id);
     const bool waits = node.actors.at(staged.actor.slot).in_flight.front() != id;
-    if (!waits || node.state != proto::NodeState::alive || !has_room(idle_node, idle_actor) ||
+    if (!waits || staged.group_epoch.value != 0 || node.state != proto::NodeState::alive || !has_room(idle_node, idle_actor) ||
         !idle_node.serves(job.spec().model) || job.is_pinned(staged.item.index.value) ||
         !would_end_sooner(staged, idle_actor)) {
         return false;

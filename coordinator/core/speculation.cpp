@@ -113,7 +113,7 @@ bool Core::may_be_copied(const Attempt& attempt) const
 {
     const Job& job = *jobs_.find(attempt.item.job_id);
     const Item& item = job.item(attempt.item.index.value);
-    return job.is_open() && item.attempt == attempt.id && item.copy.value == 0 && item.settlement == 0 &&
+    return job.is_open() && job.spec().group == 0 && item.attempt == attempt.id && item.copy.value == 0 && item.settlement == 0 &&
            item.tries + 1 < options_.tries_per_item && !job.is_pinned(attempt.item.index.value);
 }
 
@@ -133,7 +133,9 @@ bool Core::copy_to(const proto::ActorId& idle, const Attempt& slow, double remai
     const auto index = slow.item.index.value;
     log(LogLevel::info, "item " + proto::to_string(slow.item) + " is slow at " + proto::to_string(slow.actor) +
                             "; a second try starts at " + proto::to_string(idle));
-    job.edit(index).copy = begin_attempt(*node, *actor, job, index).id;
+    const Attempt& copy = begin_attempt(*node, *actor, job, index, {});
+    job.edit(index).copy = copy.id;
+    send_assign(*node, copy, job);
     ++counters_.speculated;
     return true;
 }
@@ -144,6 +146,7 @@ void Core::withdraw(Attempt& attempt)
     if (const Node* node = fleet_.find(attempt.actor.node_id)) {
         send(node->control, proto::CancelAttempt{attempt.id});
     }
+    abort_group_of(attempt, "an item of it is not wanted any more");
     attempt.stage = AttemptStage::cancelling;
     attempt.moved_at = now_;
     set_timer(attempt);

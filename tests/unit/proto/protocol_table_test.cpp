@@ -53,7 +53,7 @@ TEST_CASE("PROTOCOL.md lists exactly the messages of the code, with the same num
 {
     const auto rows = read_table();
 
-    REQUIRE(rows.size() == std::variant_size_v<proto::Message>);
+    REQUIRE(rows.size() == std::variant_size_v<proto::MessageVariant>);
     for (const auto& message : proto::sample_messages()) {
         const auto& info = proto::info_of(proto::type_of(message));
         const int number = static_cast<int>(info.type);

@@ -122,7 +122,8 @@ inline std::vector<Message> sample_messages()
                     {diffusion},
                     Gather::zmq,
                     60000,
-                    {{{4294967297}, {3}, {1}, item}}},
+                    {{{4294967297}, {3}, {1}, item}},
+                    "10.0.0.1"},
     };
 }
 
