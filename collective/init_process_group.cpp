@@ -56,7 +56,7 @@ Result<Link> make_link(const ViaMaster& master, const Membership& self)
         if (keys) {
             curve = net::CurveClient{keys->server.public_key, keys->client};
         }
-        return std::make_unique<RendezvousClient>(endpoint, "rank 0", curve);
+        return std::make_unique<RendezvousClient>(endpoint, Rank{0}, curve);
     }
     std::optional<net::CurveServer> curve;
     if (keys) {
@@ -137,7 +137,7 @@ Result<ProcessGroup> init_process_group(Backend backend, std::uint32_t rank, std
     const auto deadline = Deadline::in(options.timeout);
     auto via = rendezvous;
     if (const auto* agent = std::get_if<ViaAgent>(&via)) {
-        impl->link = std::make_unique<RendezvousClient>(agent->endpoint, "the agent", std::nullopt);
+        impl->link = std::make_unique<RendezvousClient>(agent->endpoint, std::nullopt, std::nullopt);
     } else {
         auto master = check_master(std::get<ViaMaster>(via), self);
         if (!master) {

@@ -57,7 +57,17 @@ MasterRendezvous::~MasterRendezvous()
     if (!thread_.joinable()) {
         return;
     }
-    boost::asio::post(io_, [this] { io_.stop(); });
+    boost::asio::post(io_, [this] {
+        is_ending_ = true;
+        constexpr std::chrono::milliseconds patience{300};
+        timer_.expires_after(patience);
+        timer_.async_wait([this](const boost::system::error_code& error) {
+            if (!error) {
+                io_.stop();
+            }
+        });
+        end_when_heard();
+    });
     thread_.join();
 }
 
@@ -87,6 +97,14 @@ Result<proto::GroupFormed> MasterRendezvous::join(const proto::GroupJoin& join, 
     return read_answer(join, std::move(std::get<proto::GroupFormed>(*answer)));
 }
 
+/// A dealer may lose what it has received when the connection ends at once; so it is waited until they say that they heard.
+void MasterRendezvous::end_when_heard()
+{
+    if (is_ending_ && answered_.empty()) {
+        io_.stop();
+    }
+}
+
 void MasterRendezvous::abort(const proto::GroupAbort& abort)
 {
     boost::asio::post(io_, [this, abort] { send(rendezvous_.abort(self, abort, now())); });
@@ -110,6 +128,8 @@ void MasterRendezvous::take(const net::PeerId& peer, const proto::Packet& packet
         send(rendezvous_.abort(caller, *abort, now()));
     } else if (const auto* leave = std::get_if<proto::GroupLeave>(&packet.message)) {
         rendezvous_.leave(caller, *leave, now());
+        answered_.erase(caller);
+        end_when_heard();
     }
 }
 
@@ -120,6 +140,9 @@ void MasterRendezvous::send(const Rendezvous::Sends& sends)
             box_.put(each.answer);
             continue;
         }
+        if (!std::holds_alternative<proto::GroupFormed>(each.answer)) {
+            answered_.insert(each.to);
+        }
         auto message = std::visit([](const auto& answer) { return proto::Message(answer); }, each.answer);
         [[maybe_unused]] const auto sent = socket_.send({each.to.bytes}, {{}, std::move(message), {}});
     }
@@ -128,6 +151,9 @@ void MasterRendezvous::send(const Rendezvous::Sends& sends)
 
 void MasterRendezvous::arm()
 {
+    if (is_ending_) {
+        return;
+    }
     const auto deadline = rendezvous_.next_deadline();
     if (!deadline) {
         timer_.cancel();

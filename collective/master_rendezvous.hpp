@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -35,6 +36,7 @@ private:
     void take(const net::PeerId& peer, const proto::Packet& packet);
     void send(const Rendezvous::Sends& sends);
     void arm();
+    void end_when_heard();
     static Rendezvous::Time now();
 
     AnswerBox box_;
@@ -46,6 +48,8 @@ private:
     // Of the thread, once it runs.
     Rendezvous rendezvous_;
     proto::GroupId group_;
+    std::set<Caller> answered_; ///< with a no; they say goodbye when they have heard it
+    bool is_ending_ = false;
     std::thread thread_;
 };
 

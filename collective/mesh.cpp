@@ -76,16 +76,24 @@ bool Mesh::note_departures()
             peers_[from->second.value].has_left = true;
         }
     }
-    for (const auto& each : ended) {
-        const auto rank = rank_of_connection_.find(each.connection);
-        if (rank != rank_of_connection_.end()) {
-            peers_[rank->second.value].connection = -1;
-            if (rank->second < self_.rank) {
-                socket_->drop(each.endpoint); // else what waits to go there would hold up the end
-            }
-        }
-    }
+    std::ranges::for_each(ended, [this](const auto& each) { forget_connection(each); });
     return is_news;
+}
+
+/// Whose it was.
+std::optional<Rank> Mesh::forget_connection(const net::MeshSocket::Ended& ended)
+{
+    const auto found = rank_of_connection_.find(ended.connection);
+    if (found == rank_of_connection_.end()) {
+        return std::nullopt;
+    }
+    const auto rank = found->second;
+    rank_of_connection_.erase(found);
+    peers_[rank.value].connection = -1;
+    if (rank < self_.rank) {
+        socket_->drop(ended.endpoint); // else what waits to go there would hold up the end
+    }
+    return rank;
 }
 
 /// Ends all connections, once everything has left, but at the latest after `patience`.
@@ -251,7 +259,7 @@ void Mesh::take_hello(const net::MeshSocket::Message& message, const FrameHeader
     const auto origin = net::MeshSocket::origin_of(message);
     const bool was_dialled = rank < self_.rank.value;
     const bool is_key_right = std::ranges::equal(message.payload.bytes, bytes_of(peer.public_key));
-    if (!is_key_right || peer.connection >= 0 || origin.connection < 0) {
+    if (!is_key_right || peer.connection >= 0 || peer.has_left || origin.connection < 0) {
         return;
     }
     if (was_dialled ? message.peer != peer.name : !origin.is_own_user && origin.public_key != peer.public_key) {
@@ -349,14 +357,9 @@ void Mesh::judge_ended(const std::vector<net::MeshSocket::Ended>& ended)
             }
             continue;
         }
-        const auto rank = rank_of_connection_.find(each.connection);
-        if (rank == rank_of_connection_.end()) {
-            continue;
+        if (const auto rank = forget_connection(each); rank && !peers_[rank->value].has_left) {
+            lost.push_back(*rank);
         }
-        if (!peers_[rank->second.value].has_left) {
-            lost.push_back(rank->second);
-        }
-        rank_of_connection_.erase(rank);
     }
     if (!lost.empty()) {
         std::ranges::sort(lost);

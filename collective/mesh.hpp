@@ -131,6 +131,7 @@ private:
     void send_control(Rank to, FrameKind kind, std::uint64_t number, std::span<const std::byte> body = {});
     void send_to_all(FrameKind kind, std::span<const std::byte> body);
     bool note_departures();
+    std::optional<Rank> forget_connection(const net::MeshSocket::Ended& ended);
     void say_goodbye(std::chrono::milliseconds patience);
     void give_credit(Rank to, std::size_t cost);
     void set_failure(const Operation& operation, Cause cause, const std::string& detail);

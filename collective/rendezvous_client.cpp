@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collective/rendezvous_client.hpp"
 
+#include "collective/core/notice.hpp"
+
 #include <type_traits>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -24,8 +26,10 @@ net::SocketLimits limits()
 
 } // namespace
 
-RendezvousClient::RendezvousClient(std::string endpoint, std::string who, const std::optional<net::CurveClient>& keys)
-    : endpoint_(std::move(endpoint)), who_(std::move(who)), has_keys_(keys.has_value()),
+RendezvousClient::RendezvousClient(std::string endpoint, std::optional<Rank> rank,
+                                   const std::optional<net::CurveClient>& keys)
+    : endpoint_(std::move(endpoint)), who_(rank ? list_ranks({*rank}) : "the agent"),
+      missing_(rank ? std::vector{*rank} : std::vector<Rank>{}), has_keys_(keys.has_value()),
       socket_(context_, io_, limits(), keys)
 {
 }
@@ -66,8 +70,8 @@ Result<proto::GroupFormed> RendezvousClient::join(const proto::GroupJoin& join, 
     if (!answer) {
         const auto within = " within " + std::to_string(deadline.timeout.count()) + " ms";
         if (is_reached_) {
-            return tl::unexpected(
-                Error{TimedOut{{}, deadline.timeout}, what + who_ + " at " + endpoint_ + " did not answer" + within});
+            return tl::unexpected(Error{TimedOut{missing_, deadline.timeout},
+                                        what + who_ + " at " + endpoint_ + " did not answer" + within});
         }
         const auto advice = has_keys_ ? "; is it running, and has it the same secret?" : "; is it running?";
         return tl::unexpected(Error{TimedOut{{{0}}, deadline.timeout},

@@ -18,8 +18,8 @@ namespace sdfleet::collective {
 /// Dials a rendezvous: rank 0's, or the agent of this node. Dials until it is there, and again when the connection ends.
 class RendezvousClient : public RendezvousLink {
 public:
-    /// `who` is at the endpoint, for people: "rank 0".
-    RendezvousClient(std::string endpoint, std::string who, const std::optional<net::CurveClient>& keys);
+    /// A rank is at the endpoint, or else the agent.
+    RendezvousClient(std::string endpoint, std::optional<Rank> rank, const std::optional<net::CurveClient>& keys);
     /// Says that this rank leaves the group, if it joined one.
     ~RendezvousClient() override;
 
@@ -33,7 +33,8 @@ private:
     void redial_later();
 
     std::string endpoint_;
-    std::string who_;
+    std::string who_;           ///< is there, for people
+    std::vector<Rank> missing_; ///< when nobody answers
     bool has_keys_;
     AnswerBox box_;
     net::Context context_;
