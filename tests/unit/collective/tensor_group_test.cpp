@@ -38,6 +38,7 @@ class RecordingDevice : public DeviceCollectives {
 public:
     explicit RecordingDevice(std::vector<std::string>& calls) : calls_(calls) {}
 
+    const std::string& device() const override { return device_; }
     Result<void> barrier(DeviceStream, Timeout) override { return record("barrier", 0, 0); }
     Result<void> broadcast(void*, std::size_t count, ElementType, std::uint32_t root, DeviceStream, Timeout) override
     {
@@ -79,6 +80,7 @@ private:
     }
 
     std::vector<std::string>& calls_;
+    std::string device_ = "meta";
 };
 
 /// Each rank's first fault, by rank; "" where all went well.
