@@ -45,7 +45,7 @@ struct NcclHooks {
     StopCheck stop;
     /// Hears what ends the group here, without the group's name, before the communicator is aborted: abort on one rank may
     /// wait for the others'. May be empty.
-    std::function<void(const Error&)> on_failure;
+    std::function<void(const Error&)> on_failure = {};
 
     void tell_failure(const Error& error) const
     {

@@ -50,7 +50,9 @@ Result<std::unique_ptr<DeviceCollectives>> NcclDeviceCollectives::create(Process
     // The first operation is when NCCL connects: better now than when there is something to lose.
     auto ready = nccl ? nccl->barrier(deadline.left()) : tl::unexpected(nccl.error());
     if (!ready) {
-        return group.mesh.fail(made->current_, ready.error().cause, ready.error().message);
+        group.mesh.set_failure(made->current_, ready.error().cause, ready.error().message);
+        return tl::unexpected(
+            group.mesh.look().value_or(ready.error())); // not Aborted, though a broadcast may have failed
     }
     made->nccl_.emplace(std::move(*nccl));
     return made;

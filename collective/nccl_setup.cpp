@@ -77,7 +77,8 @@ Result<NcclAccess> find_nccl(const NcclOptions& options, std::uint32_t local_ran
         if (!facts) {
             return tl::unexpected(facts.error());
         }
-        access.options.device = static_cast<int>(local_rank % static_cast<std::uint32_t>(std::max(1, facts->device_count)));
+        access.options.device =
+            static_cast<int>(local_rank % static_cast<std::uint32_t>(std::max(1, facts->device_count)));
     }
     if (const auto facts = plugin->probe(*access.options.device); !facts) {
         return tl::unexpected(facts.error());
