@@ -54,9 +54,8 @@ using RankStory = std::function<Outcome(ProcessGroup&, DeviceCollectives&)>;
 
 inline std::vector<Outcome> play(const Groups& groups, const RankStory& story)
 {
-    return on_ranks<Outcome>(static_cast<std::uint32_t>(groups.size()), [&](std::uint32_t rank) {
-        return story(*groups[rank], *groups[rank]->impl().device);
-    });
+    return on_ranks<Outcome>(static_cast<std::uint32_t>(groups.size()),
+                             [&](std::uint32_t rank) { return story(*groups[rank], *groups[rank]->impl().device); });
 }
 
 inline Outcome outcome_of(const Result<void>& result)

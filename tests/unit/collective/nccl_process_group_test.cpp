@@ -42,9 +42,8 @@ TEST_CASE("every operation on device memory goes through NCCL, and everything el
                 .and_then([&] { return device.broadcast(word.data(), 7, type, 1, {}, {}); })
                 .and_then([&] { return device.gather(mine.data(), at_2.data(), 2, type, 2, {}, {}); })
                 .and_then([&] { return device.all_gather(mine.data(), everywhere.data(), 2, type, {}, {}); })
-                .and_then([&] {
-                    return device.scatter(rank == 0 ? parts.data() : nullptr, part.data(), 1, type, 0, {}, {});
-                })
+                .and_then(
+                    [&] { return device.scatter(rank == 0 ? parts.data() : nullptr, part.data(), 1, type, 0, {}, {}); })
                 .and_then([&] { return device.all_reduce(nullptr, 0, type, ReduceOp::sum, {}, {}); })
                 .and_then([&] { return group.barrier(); });
         const Floats all{1, 1, 2, 2, 3, 3};
@@ -56,8 +55,7 @@ TEST_CASE("every operation on device memory goes through NCCL, and everything el
             return wrong("collective");
         }
         const auto bytes = group.all_gather(bytes_of(std::to_string(rank)));
-        return bytes && text_of((*bytes)[2]) == "2" && group.backend() == Backend::nccl &&
-                       device.device() == "cuda:0"
+        return bytes && text_of((*bytes)[2]) == "2" && group.backend() == Backend::nccl && device.device() == "cuda:0"
                    ? Outcome{}
                    : wrong("bytes");
     });
@@ -85,8 +83,9 @@ TEST_CASE("a tensor on a device is sent when its receiver is there, in the order
             return device.send(second.data(), 4, type, 0, {}, {});
         });
         const auto hello = group.recv(0);
-        return !done ? Outcome{done.error()}
-                     : first == of_rank(0, 3) && hello && text_of(*hello) == "hello" ? Outcome{} : wrong("message");
+        return !done                                                           ? Outcome{done.error()}
+               : first == of_rank(0, 3) && hello && text_of(*hello) == "hello" ? Outcome{}
+                                                                               : wrong("message");
     });
     REQUIRE_FALSE(outcomes[0]);
     REQUIRE_FALSE(outcomes[1]);
@@ -205,9 +204,8 @@ TEST_CASE("an abort from another thread ends an operation that NCCL is at, on al
         cause_of<Aborted>(outcome);
         REQUIRE_THAT(outcome->message, ContainsSubstring("rank 0 aborted it: no more time"));
     }
-    for (const auto& outcome : play(groups, [](ProcessGroup& group, DeviceCollectives&) {
-             return outcome_of(group.barrier());
-         })) {
+    for (const auto& outcome :
+         play(groups, [](ProcessGroup&group, DeviceCollectives&) { return outcome_of(group.barrier()); })) {
         cause_of<Aborted>(outcome);
     }
 }
@@ -262,9 +260,8 @@ TEST_CASE("a failure of NCCL ends the epoch on all ranks, and the next epoch wor
             REQUIRE_THAT(outcome->message, ContainsSubstring("NCCL"));
         }
         groups = nccl_groups(2, nccl_options(patience, 2));
-        for (const auto& outcome : play(groups, [](ProcessGroup&, DeviceCollectives& device) {
-                 return outcome_of(device.barrier({}, {}));
-             })) {
+        for (const auto& outcome : play(
+                 groups, [](ProcessGroup&, DeviceCollectives& device) { return outcome_of(device.barrier({}, {})); })) {
             REQUIRE_FALSE(outcome);
         }
     }
