@@ -176,6 +176,17 @@ Result<void> run_all_reduce(const Call& call, std::span<std::byte> elements)
     return elements.size() < ring_from_bytes ? reduce_at_rank_0(call, elements) : reduce_in_ring(call, elements);
 }
 
+Result<void> run_agreement(const Call& call)
+{
+    const std::vector<Sink> nothing(call.world_size(), IntoBuffer{});
+    return run_all_gather(call, {}, nothing);
+}
+
+Result<void> run_agreement_with(const Call& call, Rank other)
+{
+    return exchange(call, {{other, {}}}, {{other, IntoBuffer{}}});
+}
+
 Result<void> run_send(const Call& call, std::span<const std::byte> bytes, Rank to)
 {
     return exchange(call, {{to, bytes}}, {});

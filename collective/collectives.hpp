@@ -39,6 +39,12 @@ Result<void> run_scatter(const Call& call, std::span<const std::span<const std::
 /// In place; equal to the bit on all ranks, and from run to run.
 Result<void> run_all_reduce(const Call& call, std::span<std::byte> elements);
 
+/// Every rank's empty word to all others: returns once all are known to call this operation.
+Result<void> run_agreement(const Call& call);
+
+/// The same between this rank and `other` alone.
+Result<void> run_agreement_with(const Call& call, Rank other);
+
 Result<void> run_send(const Call& call, std::span<const std::byte> bytes, Rank to);
 Result<void> run_recv(const Call& call, Rank from, Sink sink);
 

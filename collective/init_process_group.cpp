@@ -2,8 +2,10 @@
 // How a group comes about: listen, meet, connect.
 #include "collective/process_group.hpp"
 
+#include "collective/forming_error.hpp"
 #include "collective/local_host.hpp"
 #include "collective/master_rendezvous.hpp"
+#include "collective/nccl_setup.hpp"
 #include "collective/private_folder.hpp"
 #include "collective/process_group_impl.hpp"
 #include "collective/rendezvous_client.hpp"
@@ -16,30 +18,24 @@ namespace {
 using Via = std::variant<ViaAgent, ViaMaster>;
 using Link = std::unique_ptr<RendezvousLink>;
 
-Error failed(Cause cause, const Membership& self, const std::string& why)
-{
-    return {std::move(cause), "forming group " + self.group + ", epoch " + std::to_string(self.epoch.value) +
-                                  ", rank " + std::to_string(self.rank.value) + ": " + why};
-}
-
 /// ViaMaster with its address in numbers.
 Result<ViaMaster> check_master(const ViaMaster& master, const Membership& self)
 {
     const auto address = resolve_address(master.address);
     if (!address) {
         return tl::unexpected(
-            failed(InvalidArgument{}, self,
-                   "the master address " + master.address + " is no IPv4 address and no name of one"));
+            forming_error(InvalidArgument{}, self,
+                          "the master address " + master.address + " is no IPv4 address and no name of one"));
     }
     if (master.port == 0) {
         return tl::unexpected(
-            failed(InvalidArgument{}, self, "the master port is 0; all ranks must know it beforehand"));
+            forming_error(InvalidArgument{}, self, "the master port is 0; all ranks must know it beforehand"));
     }
     if (master.secret.empty() && !is_loopback(*address)) {
         return tl::unexpected(
-            failed(InvalidArgument{}, self,
-                   "ranks that meet at " + *address +
-                       ", which is not a loopback address, need a shared secret (SDFLEET_GROUP_SECRET)"));
+            forming_error(InvalidArgument{}, self,
+                          "ranks that meet at " + *address +
+                              ", which is not a loopback address, need a shared secret (SDFLEET_GROUP_SECRET)"));
     }
     return ViaMaster{*address, master.port, master.secret};
 }
@@ -65,7 +61,7 @@ Result<Link> make_link(const ViaMaster& master, const Membership& self)
     auto listening = MasterRendezvous::listen(endpoint, curve, keys ? keys->client.public_key : "");
     if (!listening) {
         return tl::unexpected(
-            failed(NotFormed{}, self, listening.error() + "; rank 0 listens there while the group forms"));
+            forming_error(NotFormed{}, self, listening.error() + "; rank 0 listens there while the group forms"));
     }
     return std::move(*listening);
 }
@@ -78,8 +74,8 @@ Result<std::string> choose_address(const Via& via, const InitOptions& options, c
             return *address;
         }
         return tl::unexpected(
-            failed(InvalidArgument{}, self,
-                   "the listen address " + *options.listen_address + " is no IPv4 address and no name of one"));
+            forming_error(InvalidArgument{}, self,
+                          "the listen address " + *options.listen_address + " is no IPv4 address and no name of one"));
     }
     // Which way packets to other machines leave; nothing is sent to this address, which is reserved for documentation.
     constexpr const char* elsewhere = "192.0.2.1";
@@ -115,29 +111,15 @@ Result<void> form(Mesh& mesh, RendezvousLink& link, const Via& via, const InitOp
     return mesh.connect(formed->members, deadline);
 }
 
-} // namespace
-
-Result<ProcessGroup> init_process_group(Backend backend, std::uint32_t rank, std::uint32_t world_size,
-                                        const Via& rendezvous, const InitOptions& options)
+/// Connects the ranks, if there are any others.
+Result<void> meet(ProcessGroup::Impl& group, Via via, const InitOptions& options, Deadline deadline)
 {
-    const Membership self{options.group_name, options.epoch, {rank}, world_size};
-    if (!proto::is_valid_name(options.group_name)) {
-        return tl::unexpected(failed(InvalidArgument{}, self, "a group's name is 1 to 64 of [A-Za-z0-9._-]"));
+    const auto& self = group.mesh.self();
+    if (self.world_size == 1) {
+        return {};
     }
-    if (rank >= world_size) {
-        return tl::unexpected(failed(InvalidArgument{}, self, "a world of " + std::to_string(world_size)));
-    }
-    if (backend == Backend::nccl) {
-        return tl::unexpected(failed(BackendUnavailable{}, self, "this build has no NCCL backend; take zmq"));
-    }
-    auto impl = std::make_unique<ProcessGroup::Impl>(self, backend, options.timeout);
-    if (world_size == 1) {
-        return ProcessGroup(std::move(impl));
-    }
-    const auto deadline = Deadline::in(options.timeout);
-    auto via = rendezvous;
     if (const auto* agent = std::get_if<ViaAgent>(&via)) {
-        impl->link = std::make_unique<RendezvousClient>(agent->endpoint, std::nullopt, std::nullopt);
+        group.link = std::make_unique<RendezvousClient>(agent->endpoint, std::nullopt, std::nullopt);
     } else {
         auto master = check_master(std::get<ViaMaster>(via), self);
         if (!master) {
@@ -148,16 +130,48 @@ Result<ProcessGroup> init_process_group(Backend backend, std::uint32_t rank, std
         if (!link) {
             return tl::unexpected(std::move(link.error()));
         }
-        impl->link = std::move(*link);
+        group.link = std::move(*link);
     }
-    if (auto formed = form(impl->mesh, *impl->link, via, options, deadline); !formed) {
+    if (auto formed = form(group.mesh, *group.link, via, options, deadline); !formed) {
         return tl::unexpected(std::move(formed.error()));
     }
     if (std::holds_alternative<ViaMaster>(via)) { // all are connected: rank 0 needs to listen no longer
-        impl->mesh.on_failure(nullptr);
-        impl->link.reset();
+        group.mesh.on_failure(nullptr);
+        group.link.reset();
     }
-    return ProcessGroup(std::move(impl));
+    return {};
+}
+
+Result<ProcessGroup> init_group(Backend backend, const Membership& self, const Via& rendezvous,
+                                const InitOptions& options, std::uint32_t local_rank)
+{
+    if (!proto::is_valid_name(options.group_name)) {
+        return tl::unexpected(forming_error(InvalidArgument{}, self, "a group's name is 1 to 64 of [A-Za-z0-9._-]"));
+    }
+    if (self.rank.value >= self.world_size) {
+        return tl::unexpected(forming_error(InvalidArgument{}, self, "a world of " + std::to_string(self.world_size)));
+    }
+    const auto deadline = Deadline::in(options.timeout);
+    auto impl = std::make_unique<ProcessGroup::Impl>(self, backend, options.timeout);
+    if (backend == Backend::zmq) {
+        return meet(*impl, rendezvous, options, deadline).map([&] { return ProcessGroup(std::move(impl)); });
+    }
+    const auto own = find_nccl(options.nccl, local_rank);
+    if (auto met = meet(*impl, rendezvous, options, deadline); !met) {
+        if (!own) { // nobody could be told; what is wrong here goes first all the same
+            return tl::unexpected(forming_error(own.error().cause, self, own.error().message));
+        }
+        return tl::unexpected(std::move(met.error()));
+    }
+    return set_up_nccl(*impl, own, deadline).map([&] { return ProcessGroup(std::move(impl)); });
+}
+
+} // namespace
+
+Result<ProcessGroup> init_process_group(Backend backend, std::uint32_t rank, std::uint32_t world_size,
+                                        const Via& rendezvous, const InitOptions& options)
+{
+    return init_group(backend, {options.group_name, options.epoch, {rank}, world_size}, rendezvous, options, 0);
 }
 
 Result<ProcessGroup> init_process_group(Backend backend, const InitOptions& options)
@@ -183,7 +197,8 @@ Result<ProcessGroup> init_process_group(Backend backend, const InitOptions& opti
             InvalidArgument{}, "the environment of this rank: WORLD_SIZE=" + std::to_string(environment->world_size) +
                                    " needs MASTER_ADDR and MASTER_PORT, or SDFLEET_AGENT"});
     }
-    return init_process_group(backend, environment->rank, environment->world_size, via, with_epoch);
+    const Membership self{with_epoch.group_name, with_epoch.epoch, {environment->rank}, environment->world_size};
+    return init_group(backend, self, via, with_epoch, environment->local_rank);
 }
 
 } // namespace sdfleet::collective

@@ -382,6 +382,21 @@ void Mesh::interrupt(Error error)
     [[maybe_unused]] const auto written = ::write(wake_up_.get(), &one, sizeof one);
 }
 
+void Mesh::abort(const std::string& reason)
+{
+    interrupt({Aborted{}, "group " + self_.group + ", epoch " + std::to_string(self_.epoch.value) + ": rank " +
+                              std::to_string(self_.rank.value) + " aborted it: " + reason});
+}
+
+std::optional<Error> Mesh::look()
+{
+    if (socket_ && !failure_) {
+        take_events();
+    }
+    take_interruption();
+    return failure_;
+}
+
 void Mesh::take_interruption()
 {
     const std::lock_guard lock(interruption_mutex_);

@@ -5,6 +5,7 @@
 #include "collective/core/frame_header.hpp"
 #include "collective/core/inbox.hpp"
 #include "collective/core/missing_ranks.hpp"
+#include "collective/deadline.hpp"
 #include "collective/error.hpp"
 #include "collective/transfer.hpp"
 #include "net/mesh_socket.hpp"
@@ -28,15 +29,6 @@ struct Membership {
     Epoch epoch;
     Rank rank;
     std::uint32_t world_size = 1;
-};
-
-struct Deadline {
-    using Clock = std::chrono::steady_clock;
-
-    Clock::time_point at;
-    std::chrono::milliseconds timeout;
-
-    static Deadline in(std::chrono::milliseconds timeout) { return {Clock::now() + timeout, timeout}; }
 };
 
 /// One rank's connections to all others of its group: brings payloads to and fro within the window of each, and knows when
@@ -73,11 +65,22 @@ public:
     /// Ends the epoch as found by this rank.
     tl::unexpected<Error> fail(const Operation& operation, Cause cause, const std::string& detail);
 
+    /// The same, but leaves it to the next call of run() or fail() to report it. Of a failure that is known already nothing
+    /// changes.
+    void set_failure(const Operation& operation, Cause cause, const std::string& detail);
+
+    /// Takes what came meanwhile, without waiting: for those who wait for something else than the mesh. Why the epoch is
+    /// over, once it is.
+    std::optional<Error> look();
+
     /// An Error that ends nothing: what the caller asks for cannot work.
     Error invalid(OperationKind kind, const std::string& detail) const;
 
     /// Thread-safe: ends what is under way, and what comes later, with this error; see tell_others().
     void interrupt(Error error);
+
+    /// Thread-safe: interrupts with Aborted and the reason.
+    void abort(const std::string& reason);
 
     /// Passes an interruption on when no operation is there to do it.
     void tell_others();
@@ -134,7 +137,6 @@ private:
     std::optional<Rank> forget_connection(const net::MeshSocket::Ended& ended);
     void say_goodbye(std::chrono::milliseconds patience);
     void give_credit(Rank to, std::size_t cost);
-    void set_failure(const Operation& operation, Cause cause, const std::string& detail);
     void announce(const Error& error);
     tl::unexpected<Error> report();
     std::string describe(OperationKind kind) const;

@@ -26,9 +26,17 @@ bool agree(const Operation& ours, const Operation& theirs)
 std::string name_of(const Operation& operation)
 {
     std::string name = to_string(operation.kind);
-    if (operation.kind == OperationKind::all_reduce) {
+    if (operation.kind == OperationKind::all_reduce || operation.kind == OperationKind::device_all_reduce) {
         return name + " (element type " + std::to_string(static_cast<int>(operation.type)) + ", reduction " +
                std::to_string(static_cast<int>(operation.reduce)) + ")";
+    }
+    if (operation.kind == OperationKind::device_message) {
+        return name + " (sent by rank " + std::to_string(operation.root) + ", element type " +
+               std::to_string(static_cast<int>(operation.type)) + ")";
+    }
+    if (is_on_device(operation.kind)) {
+        return name + " (root " + std::to_string(operation.root) + ", element type " +
+               std::to_string(static_cast<int>(operation.type)) + ")";
     }
     return name + " (root " + std::to_string(operation.root) + ")";
 }
@@ -215,7 +223,7 @@ bool Mesh::check_piece(Rank from, const FrameHeader& header)
 {
     const auto& ours = *current_.operation;
     const auto& theirs = header.operation;
-    const bool is_message = ours.kind == OperationKind::message || theirs.kind == OperationKind::message;
+    const bool is_message = is_between_two(ours.kind) || is_between_two(theirs.kind);
     if (is_message || theirs.sequence > ours.sequence || theirs == ours) {
         return true;
     }

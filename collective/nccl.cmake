@@ -28,5 +28,11 @@ if(SDFLEET_WITH_TESTS)
     SDFLEET_FAKE_NCCL="$<TARGET_FILE:fake_nccl_plugin>"
     SDFLEET_FAKE_NCCL_OF_TOMORROW="$<TARGET_FILE:fake_nccl_plugin_of_tomorrow>"
     SDFLEET_NCCL_HELPER="$<TARGET_FILE:nccl_helper>")
+  # Process groups over the double: no GPU, no toolkit.
+  sdfleet_test(nccl_group_test
+    SOURCES ${here}/nccl_process_group_test.cpp ${here}/nccl_setup_test.cpp
+    LIBS sdfleet_collective sdfleet_nccl_client ${CMAKE_DL_LIBS})
+  target_compile_definitions(nccl_group_test PRIVATE SDFLEET_FAKE_NCCL="$<TARGET_FILE:fake_nccl_plugin>")
+  add_dependencies(nccl_group_test fake_nccl_plugin)
   add_dependencies(nccl_client_test fake_nccl_plugin fake_nccl_plugin_of_tomorrow nccl_helper)
 endif()

@@ -66,7 +66,7 @@ Result<NcclInvitation> exchange_invitation(const NcclPlugin& plugin, const NcclM
 
 struct NcclCollectives::Impl {
     NcclMembership membership;
-    StopCheck stop;
+    NcclHooks hooks;
     sdfleet_nccl_facts facts;
     NcclCommunicator communicator;
     void* stream = nullptr;
@@ -79,6 +79,7 @@ struct NcclCollectives::Impl {
 
     tl::unexpected<Error> end(const char* name, Error error)
     {
+        hooks.tell_failure(error);
         error.message = describe(membership, name) + error.message;
         ended = error.message;
         communicator.abort();
@@ -87,11 +88,11 @@ struct NcclCollectives::Impl {
 
     Result<void> run(const char* name, sdfleet_nccl_operation operation, milliseconds timeout)
     {
-        const Deadline deadline(timeout);
+        const auto deadline = Deadline::in(timeout);
         if (!ended.empty()) {
             return tl::unexpected(Error{Aborted{}, describe(membership, name) + "the group ended before: " + ended});
         }
-        if (auto reason = stop ? stop() : std::nullopt) {
+        if (auto reason = hooks.stop ? hooks.stop() : std::nullopt) {
             return end(name, std::move(*reason));
         }
         operation.after_stream = stream;
@@ -101,7 +102,7 @@ struct NcclCollectives::Impl {
             }
             return end(name, std::move(started.error()));
         }
-        if (auto done = communicator.wait(deadline, stop); !done) {
+        if (auto done = communicator.wait(deadline, hooks.stop); !done) {
             return end(name, std::move(done.error()));
         }
         return {};
@@ -134,8 +135,9 @@ NcclCollectives::~NcclCollectives() = default;
 Result<NcclCollectives> NcclCollectives::create(const NcclPlugin& plugin, const NcclMembership& membership,
                                                 const NcclOptions& options, NcclHooks hooks, milliseconds timeout)
 {
-    const Deadline deadline(timeout);
+    const auto deadline = Deadline::in(timeout);
     const auto failed = [&](Error error) {
+        hooks.tell_failure(error);
         error.message = describe(membership, "forming NCCL") + error.message;
         return tl::unexpected(std::move(error));
     };
@@ -148,7 +150,8 @@ Result<NcclCollectives> NcclCollectives::create(const NcclPlugin& plugin, const 
     if (auto configured = configure(plugin, options); !configured) {
         return failed(std::move(configured.error()));
     }
-    auto facts = plugin.probe(options.device);
+    const int device = options.device.value_or(0);
+    auto facts = plugin.probe(device);
     if (!facts) {
         return failed(std::move(facts.error()));
     }
@@ -156,19 +159,19 @@ Result<NcclCollectives> NcclCollectives::create(const NcclPlugin& plugin, const 
     if (!invitation) {
         return failed(std::move(invitation.error()));
     }
-    sdfleet_nccl_communicator_options wanted{
-        {}, membership.rank, membership.world_size, options.device, options.max_ctas};
+    sdfleet_nccl_communicator_options wanted{{}, membership.rank, membership.world_size, device, options.max_ctas};
     std::ranges::copy(invitation->unique_id, wanted.unique_id);
     auto communicator = NcclCommunicator::create(plugin, wanted, {.abort = options.abort_patience});
     if (!communicator) {
         return failed(std::move(communicator.error()));
     }
     if (auto joined = communicator->wait(deadline, hooks.stop); !joined) {
+        auto error = failed(std::move(joined.error()));
         communicator->abort();
-        return failed(std::move(joined.error()));
+        return error;
     }
-    return NcclCollectives(std::unique_ptr<Impl>(
-        new Impl{membership, std::move(hooks.stop), *facts, std::move(*communicator), nullptr, {}}));
+    return NcclCollectives(
+        std::unique_ptr<Impl>(new Impl{membership, std::move(hooks), *facts, std::move(*communicator), nullptr, {}}));
 }
 
 const sdfleet_nccl_facts& NcclCollectives::facts() const

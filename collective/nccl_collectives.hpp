@@ -43,6 +43,16 @@ struct NcclHooks {
     /// Rank 0's bytes become those of all, as ProcessGroup::broadcast does.
     std::function<Result<void>(std::vector<std::byte>& bytes, std::chrono::milliseconds timeout)> broadcast_from_rank_0;
     StopCheck stop;
+    /// Hears what ends the group here, without the group's name, before the communicator is aborted: abort on one rank may
+    /// wait for the others'. May be empty.
+    std::function<void(const Error&)> on_failure = {};
+
+    void tell_failure(const Error& error) const
+    {
+        if (on_failure) {
+            on_failure(error);
+        }
+    }
 };
 
 /// The operations of a process group on GPU memory, over NCCL: for a ProcessGroup with Backend::nccl, which does everything

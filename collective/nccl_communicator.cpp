@@ -59,7 +59,7 @@ Error error_of(sdfleet_nccl_status status, const sdfleet_nccl_text& why)
 /// NCCL notices a lost rank, sometimes before the owner does, and does not know which: give the owner a moment to say it.
 Error name_loss(Error error, const StopCheck& stop)
 {
-    const Deadline deadline(milliseconds(200));
+    const auto deadline = Deadline::in(milliseconds(200));
     while (stop && !deadline.has_come()) {
         if (auto reason = stop()) {
             return std::move(*reason);
@@ -140,8 +140,8 @@ Result<void> NcclCommunicator::wait(const Deadline& deadline, const StopCheck& s
         }
         if (deadline.has_come()) {
             return tl::unexpected(
-                Error{TimedOut{{}, deadline.timeout()}, "not done after " + std::to_string(deadline.timeout().count()) +
-                                                            " ms; NCCL does not tell for which ranks it waits"});
+                Error{TimedOut{{}, deadline.timeout}, "not done after " + std::to_string(deadline.timeout.count()) +
+                                                          " ms; NCCL does not tell for which ranks it waits"});
         }
         if (backoff.wait()) {
             if (auto reason = stop ? stop() : std::nullopt) {
@@ -163,11 +163,11 @@ void NcclCommunicator::close(milliseconds finish) noexcept
         return;
     }
     table_->close(handle, static_cast<std::uint32_t>(finish.count()));
-    const Deadline deadline(finish + patience_.abort);
+    const auto deadline = Deadline::in(finish + patience_.abort);
     Backoff backoff;
     while (table_->poll_closed(handle) == SDFLEET_NCCL_PENDING) {
         if (deadline.has_come()) {
-            die_of_hung_abort(deadline.timeout());
+            die_of_hung_abort(deadline.timeout);
         }
         backoff.wait();
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "collective/deadline.hpp"
 #include "collective/nccl_plugin_loader.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -14,30 +14,6 @@ namespace sdfleet::collective {
 /// Asked again and again, about every millisecond, while something waits: the reason to give up, once there is one
 /// (PeerLost, Aborted). Must not block.
 using StopCheck = std::function<std::optional<Error>()>;
-
-/// When to give up, counted from where it is made.
-class Deadline {
-public:
-    using Clock = std::chrono::steady_clock;
-
-    explicit Deadline(std::chrono::milliseconds timeout)
-        : timeout_(std::clamp(timeout, std::chrono::milliseconds(0), longest)), moment_(Clock::now() + timeout_)
-    {
-    }
-    bool has_come() const { return Clock::now() >= moment_; }
-    std::chrono::milliseconds timeout() const { return timeout_; }
-    std::chrono::milliseconds left() const
-    {
-        return std::max(std::chrono::milliseconds(0),
-                        std::chrono::ceil<std::chrono::milliseconds>(moment_ - Clock::now()));
-    }
-
-private:
-    // So that adding it to now does not overflow.
-    static constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
-    std::chrono::milliseconds timeout_;
-    Clock::time_point moment_;
-};
 
 /// Owns one communicator of the plug-in and waits for it: with a deadline, and not longer than its owner wants. Not
 /// thread-safe. What fails here comes back without the group's name.

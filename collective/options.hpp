@@ -30,8 +30,10 @@ struct ViaMaster {
 
 struct NcclOptions {
     std::string
-        library;    ///< path of the GPU plug-in; empty = libsdfleet_cuda.so beside the program, then the loader's path
-    int device = 0; ///< this rank's, as CUDA numbers them in this process
+        library; ///< path of the GPU plug-in; empty = libsdfleet_cuda.so beside the program, then the loader's path
+    /// This rank's, as CUDA numbers them in this process; default: where the environment says which rank this is, LOCAL_RANK
+    /// (with more ranks than GPUs they take turns), else 0.
+    std::optional<int> device;
     std::string network;                             ///< NCCL_NET, "Socket" for one; empty = NCCL's choice
     std::string interface;                           ///< NCCL_SOCKET_IFNAME; empty = NCCL's choice
     std::size_t buffer_bytes = 0;                    ///< NCCL_BUFFSIZE; 0 = NCCL's choice. Smaller ones save GPU memory

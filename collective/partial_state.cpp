@@ -31,7 +31,12 @@ Result<ProcessGroup*> PartialState::process_group()
         return nullptr;
     }
     if (!connection_->group) {
-        auto group = init_process_group(device_ == "cpu" ? Backend::zmq : Backend::nccl, connection_->options);
+        auto options = connection_->options;
+        constexpr std::string_view gpu = "cuda:";
+        if (device_.starts_with(gpu) && !options.nccl.device) {
+            options.nccl.device = std::stoi(device_.substr(gpu.size())); // the one that device() names
+        }
+        auto group = init_process_group(device_ == "cpu" ? Backend::zmq : Backend::nccl, options);
         if (!group) {
             return tl::unexpected(group.error());
         }

@@ -15,15 +15,6 @@ namespace {
 
 using Impl = ProcessGroup::Impl;
 
-/// The next operation of this rank.
-Call begin(Impl& impl, Operation operation, const Timeout& timeout)
-{
-    if (operation.kind != OperationKind::message) {
-        operation.sequence = ++impl.sequence;
-    }
-    return {impl.mesh, operation, Deadline::in(std::max(timeout.value_or(impl.timeout), std::chrono::milliseconds(0)))};
-}
-
 Operation rooted(OperationKind kind, std::uint32_t root, std::size_t whole_bytes = 0)
 {
     Operation operation;
@@ -133,7 +124,7 @@ const std::string& ProcessGroup::name() const
 Result<void> ProcessGroup::barrier(Timeout timeout)
 {
     const std::lock_guard lock(impl_->mutex);
-    return run_barrier(begin(*impl_, rooted(OperationKind::barrier, 0), timeout));
+    return run_barrier(impl_->begin(rooted(OperationKind::barrier, 0), timeout));
 }
 
 Result<void> ProcessGroup::broadcast(Bytes& bytes, std::uint32_t root, Timeout timeout)
@@ -142,7 +133,7 @@ Result<void> ProcessGroup::broadcast(Bytes& bytes, std::uint32_t root, Timeout t
     if (auto fault = find_root_fault(*impl_, OperationKind::broadcast, root)) {
         return tl::unexpected(std::move(*fault));
     }
-    return run_broadcast(begin(*impl_, rooted(OperationKind::broadcast, root), timeout), bytes, IntoBytes{&bytes});
+    return run_broadcast(impl_->begin(rooted(OperationKind::broadcast, root), timeout), bytes, IntoBytes{&bytes});
 }
 
 Result<std::vector<Bytes>> ProcessGroup::gather(std::span<const std::byte> bytes, std::uint32_t root, Timeout timeout)
@@ -153,7 +144,7 @@ Result<std::vector<Bytes>> ProcessGroup::gather(std::span<const std::byte> bytes
     }
     std::vector<Bytes> all(root == rank() ? world_size() : 0);
     const auto sinks = sinks_of(all);
-    if (auto done = run_gather(begin(*impl_, rooted(OperationKind::gather, root), timeout), bytes, sinks); !done) {
+    if (auto done = run_gather(impl_->begin(rooted(OperationKind::gather, root), timeout), bytes, sinks); !done) {
         return tl::unexpected(std::move(done.error()));
     }
     if (root == rank()) {
@@ -167,7 +158,7 @@ Result<std::vector<Bytes>> ProcessGroup::all_gather(std::span<const std::byte> b
     const std::lock_guard lock(impl_->mutex);
     std::vector<Bytes> all(world_size());
     const auto sinks = sinks_of(all);
-    if (auto done = run_all_gather(begin(*impl_, rooted(OperationKind::all_gather, 0), timeout), bytes, sinks); !done) {
+    if (auto done = run_all_gather(impl_->begin(rooted(OperationKind::all_gather, 0), timeout), bytes, sinks); !done) {
         return tl::unexpected(std::move(done.error()));
     }
     all[rank()].assign(bytes.begin(), bytes.end());
@@ -187,7 +178,7 @@ Result<Bytes> ProcessGroup::scatter(const std::vector<Bytes>& parts, std::uint32
     }
     Bytes own;
     const std::vector<std::span<const std::byte>> spans(parts.begin(), parts.end());
-    if (auto done = run_scatter(begin(*impl_, rooted(OperationKind::scatter, root), timeout), spans, IntoBytes{&own});
+    if (auto done = run_scatter(impl_->begin(rooted(OperationKind::scatter, root), timeout), spans, IntoBytes{&own});
         !done) {
         return tl::unexpected(std::move(done.error()));
     }
@@ -200,7 +191,7 @@ Result<void> ProcessGroup::send(std::span<const std::byte> bytes, std::uint32_t 
     if (auto fault = find_peer_fault(*impl_, to)) {
         return tl::unexpected(std::move(*fault));
     }
-    return run_send(begin(*impl_, rooted(OperationKind::message, tag), timeout), bytes, {to});
+    return run_send(impl_->begin(rooted(OperationKind::message, tag), timeout), bytes, {to});
 }
 
 Result<Bytes> ProcessGroup::recv(std::uint32_t from, std::uint32_t tag, Timeout timeout)
@@ -210,7 +201,7 @@ Result<Bytes> ProcessGroup::recv(std::uint32_t from, std::uint32_t tag, Timeout 
         return tl::unexpected(std::move(*fault));
     }
     Bytes bytes;
-    if (auto done = run_recv(begin(*impl_, rooted(OperationKind::message, tag), timeout), {from}, IntoBytes{&bytes});
+    if (auto done = run_recv(impl_->begin(rooted(OperationKind::message, tag), timeout), {from}, IntoBytes{&bytes});
         !done) {
         return tl::unexpected(std::move(done.error()));
     }
@@ -230,7 +221,7 @@ Result<void> ProcessGroup::all_reduce(std::span<std::byte> elements, ElementType
     auto operation = rooted(OperationKind::all_reduce, 0, elements.size());
     operation.type = type;
     operation.reduce = op;
-    return run_all_reduce(begin(*impl_, operation, timeout), elements);
+    return run_all_reduce(impl_->begin(operation, timeout), elements);
 }
 
 Result<void> ProcessGroup::broadcast_into(std::span<std::byte> buffer, std::uint32_t root, Timeout timeout)
@@ -240,7 +231,7 @@ Result<void> ProcessGroup::broadcast_into(std::span<std::byte> buffer, std::uint
         return tl::unexpected(std::move(*fault));
     }
     const auto operation = rooted(OperationKind::broadcast_into, root, buffer.size());
-    return run_broadcast(begin(*impl_, operation, timeout), buffer, IntoBuffer{buffer});
+    return run_broadcast(impl_->begin(operation, timeout), buffer, IntoBuffer{buffer});
 }
 
 Result<void> ProcessGroup::gather_into(std::span<const std::byte> input, std::span<std::byte> output,
@@ -256,7 +247,7 @@ Result<void> ProcessGroup::gather_into(std::span<const std::byte> input, std::sp
     }
     const auto parts = parts_of(root == rank() ? output : std::span<std::byte>(), world_size());
     const auto operation = rooted(OperationKind::gather_into, root, input.size());
-    auto done = run_gather(begin(*impl_, operation, timeout), input, sinks_of(parts));
+    auto done = run_gather(impl_->begin(operation, timeout), input, sinks_of(parts));
     if (done && root == rank()) {
         keep(parts[root], input);
     }
@@ -272,7 +263,7 @@ Result<void> ProcessGroup::all_gather_into(std::span<const std::byte> input, std
     }
     const auto parts = parts_of(output, world_size());
     const auto operation = rooted(OperationKind::all_gather_into, 0, input.size());
-    auto done = run_all_gather(begin(*impl_, operation, timeout), input, sinks_of(parts));
+    auto done = run_all_gather(impl_->begin(operation, timeout), input, sinks_of(parts));
     if (done) {
         keep(parts[rank()], input);
     }
@@ -295,7 +286,7 @@ Result<void> ProcessGroup::scatter_into(std::span<const std::byte> input, std::s
         parts.push_back(input.subspan(each * output.size(), output.size()));
     }
     const auto operation = rooted(OperationKind::scatter_into, root, output.size());
-    auto done = run_scatter(begin(*impl_, operation, timeout), parts, IntoBuffer{output});
+    auto done = run_scatter(impl_->begin(operation, timeout), parts, IntoBuffer{output});
     if (done && root == rank()) {
         keep(output, parts[root]);
     }
@@ -309,7 +300,7 @@ Result<void> ProcessGroup::recv_into(std::span<std::byte> buffer, std::uint32_t 
     if (auto fault = find_peer_fault(*impl_, from)) {
         return tl::unexpected(std::move(*fault));
     }
-    return run_recv(begin(*impl_, rooted(OperationKind::message, tag), timeout), {from}, IntoBuffer{buffer});
+    return run_recv(impl_->begin(rooted(OperationKind::message, tag), timeout), {from}, IntoBuffer{buffer});
 }
 
 void ProcessGroup::abort(const std::string& reason)
@@ -317,8 +308,7 @@ void ProcessGroup::abort(const std::string& reason)
     if (impl_->device) {
         impl_->device->abort(reason);
     }
-    impl_->mesh.interrupt({Aborted{}, "group " + name() + ", epoch " + std::to_string(epoch().value) + ": rank " +
-                                          std::to_string(rank()) + " aborted it: " + reason});
+    impl_->mesh.abort(reason);
     const std::lock_guard lock(impl_->mutex); // an operation under way ends now, and tells the others
     impl_->mesh.tell_others();
 }

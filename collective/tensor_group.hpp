@@ -12,8 +12,9 @@ namespace sdfleet::collective {
 
 // The operations of a process group on tensors, under torch.distributed's names. Tensors must be dense, contiguous and of
 // a type that ElementType knows, and equal on all ranks in size and type; else InvalidArgument, which names the operation
-// and leaves the group as it was, or SizeMismatch. A tensor on a GPU goes over the group's device backend; without one:
-// BackendUnavailable, which leaves the group as it was, too. Deadlines and all other errors are ProcessGroup's.
+// and leaves the group as it was, or SizeMismatch. A tensor on a GPU goes over the group's device backend, after what Torch's
+// current stream holds; it must be on this rank's device (NcclOptions::device). Without such a backend: BackendUnavailable,
+// which leaves the group as it was, too. Deadlines and all other errors are ProcessGroup's.
 
 /// In place, the same to the bit on all ranks.
 Result<void> all_reduce(ProcessGroup& group, at::Tensor& tensor, ReduceOp op = ReduceOp::sum, Timeout timeout = {});
@@ -33,7 +34,7 @@ Result<std::vector<at::Tensor>> all_gather(ProcessGroup& group, const at::Tensor
 Result<void> scatter(ProcessGroup& group, at::Tensor& tensor, const std::vector<at::Tensor>& inputs,
                      std::uint32_t src = 0, Timeout timeout = {});
 
-/// Returns when the tensor is on its way.
+/// Returns when the tensor is on its way; from a GPU only once the other rank receives it.
 Result<void> send(ProcessGroup& group, const at::Tensor& tensor, std::uint32_t dst, std::uint32_t tag = 0,
                   Timeout timeout = {});
 

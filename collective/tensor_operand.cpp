@@ -21,6 +21,10 @@ tl::unexpected<Error> refuse(const char* operation, const std::string& why)
 Result<DeviceCollectives*> device_collectives(const char* operation, ProcessGroup& group, const at::Tensor& tensor)
 {
     if (auto* device = group.impl().device.get()) {
+        if (device->device() != tensor.device().str()) {
+            return refuse(operation, "the tensor is on " + tensor.device().str() + ", and this rank's device is " +
+                                         device->device());
+        }
         return device;
     }
     return tl::unexpected(Error{BackendUnavailable{}, std::string(operation) + ": the tensor is on " +

@@ -20,9 +20,27 @@ bool is_at_most(std::uint8_t number, Enum last)
 
 const char* to_string(OperationKind kind)
 {
-    constexpr std::array names{"forming",        "barrier",     "broadcast",       "gather",
-                               "all_gather",     "scatter",     "send/recv",       "all_reduce",
-                               "broadcast_into", "gather_into", "all_gather_into", "scatter_into"};
+    constexpr std::array names{"forming",
+                               "barrier",
+                               "broadcast",
+                               "gather",
+                               "all_gather",
+                               "scatter",
+                               "send/recv",
+                               "all_reduce",
+                               "broadcast_into",
+                               "gather_into",
+                               "all_gather_into",
+                               "scatter_into",
+                               "setting up NCCL",
+                               "barrier on the device",
+                               "broadcast on the device",
+                               "gather on the device",
+                               "all_gather on the device",
+                               "scatter on the device",
+                               "send/recv on the device",
+                               "all_reduce on the device"};
+    static_assert(names.size() == static_cast<std::size_t>(OperationKind::device_all_reduce) + 1);
     return names[static_cast<std::size_t>(kind)];
 }
 
@@ -63,7 +81,7 @@ tl::expected<FrameHeader, std::string> decode_header(std::span<const std::byte> 
     const auto reduce = reader.take<std::uint8_t>();
     reader.take<std::uint8_t>();
     reader.take<std::uint16_t>();
-    if (kind == 0 || !is_at_most(kind, FrameKind::leave) || !is_at_most(operation, OperationKind::scatter_into) ||
+    if (kind == 0 || !is_at_most(kind, FrameKind::leave) || !is_at_most(operation, OperationKind::device_all_reduce) ||
         !is_at_most(type, ElementType::float64) || !is_at_most(reduce, ReduceOp::avg)) {
         return tl::unexpected<std::string>("an unknown kind of message between ranks");
     }

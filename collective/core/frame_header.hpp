@@ -38,8 +38,28 @@ enum class OperationKind : std::uint8_t {
     broadcast_into = 8,
     gather_into = 9,
     all_gather_into = 10,
-    scatter_into = 11
+    scatter_into = 11,
+    backend_setup = 12, ///< the ranks prepare a backend for device memory
+    // Before an operation on device memory: the ranks agree on it with empty payloads, its data go another way.
+    device_barrier = 13,
+    device_broadcast = 14,
+    device_gather = 15,
+    device_all_gather = 16,
+    device_scatter = 17,
+    device_message = 18, ///< both sides of a send; `root` is the rank that sends
+    device_all_reduce = 19
 };
+
+/// Between two ranks, who find each other by their messages and not by counting operations.
+constexpr bool is_between_two(OperationKind kind)
+{
+    return kind == OperationKind::message || kind == OperationKind::device_message;
+}
+
+constexpr bool is_on_device(OperationKind kind)
+{
+    return kind >= OperationKind::device_barrier;
+}
 
 /// For people: the name of the public function.
 const char* to_string(OperationKind kind);

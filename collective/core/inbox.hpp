@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <utility>
 
 namespace sdfleet::collective {
 
@@ -43,8 +44,12 @@ public:
     Piece take(const Operation& operation);
 
 private:
+    /// Those for device memory are one sequence of their own.
+    using MessageKey = std::pair<OperationKind, std::uint32_t>;
+    static MessageKey key_of(const Operation& message);
+
     std::deque<Piece> collective_;
-    std::map<std::uint32_t, std::deque<Piece>> messages_; ///< by tag; without empty ones
+    std::map<MessageKey, std::deque<Piece>> messages_; ///< without empty ones
     std::size_t held_bytes_ = 0;
 };
 

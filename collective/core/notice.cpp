@@ -19,7 +19,8 @@ enum class CauseKind : std::uint8_t {
     timed_out = 1,
     peer_lost = 2,
     size_mismatch = 3,
-    operation_mismatch = 4
+    operation_mismatch = 4,
+    backend_unavailable = 5
 };
 
 /// A cause as it travels: two numbers for each rank.
@@ -59,8 +60,11 @@ Flat flatten(const Cause& cause)
     if (const auto* sizes = std::get_if<SizeMismatch>(&cause)) {
         return {CauseKind::size_mismatch, 0, sizes->sizes};
     }
+    if (std::holds_alternative<OperationMismatch>(cause)) {
+        return {CauseKind::operation_mismatch, 0, {}};
+    }
     return {
-        std::holds_alternative<OperationMismatch>(cause) ? CauseKind::operation_mismatch : CauseKind::aborted, 0, {}};
+        std::holds_alternative<BackendUnavailable>(cause) ? CauseKind::backend_unavailable : CauseKind::aborted, 0, {}};
 }
 
 Cause unflatten(const Flat& flat)
@@ -74,6 +78,8 @@ Cause unflatten(const Flat& flat)
         return SizeMismatch{flat.entries};
     case CauseKind::operation_mismatch:
         return OperationMismatch{};
+    case CauseKind::backend_unavailable:
+        return BackendUnavailable{};
     case CauseKind::aborted:
         break;
     }

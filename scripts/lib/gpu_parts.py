@@ -112,7 +112,7 @@ def nccl(context):
     faults = []
     for refusal in report.get("two_ranks_refused", []):
         rows.append((f"two ranks refused, rank {refusal['rank']}", refusal.get("why", "")))
-    for rank in report["reports"]:
+    for rank in report["reports"] + report["group_reports"]:
         name = f"rank {rank['rank']}"
         checks = rank.get("checks", [])
         rows.append((f"{name}: checks", ", ".join(f"{check['name']} {'ok' if check['ok'] else 'FAILED'}" for check in checks)))
@@ -126,5 +126,5 @@ PLUGIN = ("sdfleet_cuda", "nccl_test")
 PARTS = [
     Part("build", "configures the preset cuda and builds what the other parts need", build),
     Part("device", "what the GPU, its driver and NCCL are", device, PLUGIN),
-    Part("nccl", "process groups over NCCL: every operation, a deadline, an abort, the next epoch", nccl, PLUGIN),
+    Part("nccl", "NCCL alone and in process groups: every operation, a deadline, an abort, the next epoch", nccl, PLUGIN),
 ]

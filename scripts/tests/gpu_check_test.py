@@ -106,11 +106,13 @@ class OnAnEmulatedGpu(unittest.TestCase):
         self.assertEqual(parts["device"]["facts"]["device_name"], "emulated GPU")
         self.assertEqual(parts["nccl"]["facts"]["ranks"], 2)
         self.assertIn("| rank 0: gather_3mib_p50_ms |", text)
+        self.assertIn("group: a killed rank is lost, by name ok", text)
 
     def test_where_nccl_refuses_two_ranks_one_is_checked_and_the_refusal_reported(self):
         parts, text = self.check(SDFLEET_EMULATED_NCCL="refuse")
         self.assertEqual(parts["nccl"]["facts"]["ranks"], 1)
         self.assertIn("| two ranks refused, rank 1 | forming NCCL", text)
+        self.assertIn("group: all_reduce ok", text)
 
 
 if __name__ == "__main__":

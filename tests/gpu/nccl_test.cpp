@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The NCCL backend on this machine's GPU, or on two if there are two. Two ranks that share one GPU are told apart for NCCL by
 // NCCL_HOSTID and speak over the loopback interface; where NCCL refuses that, one rank is tested.
+// First NCCL's client alone, then a ProcessGroup of Backend::nccl.
 //   nccl_test PLUGIN          all of it
 //   nccl_test facts PLUGIN    only what the machine has
 // Prints one JSON document. Exit codes: 0 all is well, 1 a check failed, 77 there is no GPU.
 #include "base/die_with_parent.hpp"
 #include "collective/nccl_plugin_loader.hpp"
+#include "tests/gpu/group_checks.hpp"
 #include "tests/gpu/rank_checks.hpp"
 #include "tests/gpu/rank_process.hpp"
+#include "tests/unit/collective/ranks.hpp"
 
 #include <array>
 #include <exception>
@@ -28,14 +31,14 @@ namespace {
 
 constexpr int skipped = 77;
 
-/// A rank's process: nccl_test rank PLUGIN RANK WORLD_SIZE DEVICE.
+/// A rank's process: nccl_test rank|group-rank PLUGIN RANK WORLD_SIZE DEVICE PORT.
 int rank_main(char** arguments)
 {
     const auto number = [&](int index) { return std::stoi(arguments[index]); };
     gpu_test::RankPlan plan{arguments[2], static_cast<std::uint32_t>(number(3)), static_cast<std::uint32_t>(number(4)),
-                            number(5), gpu_test::control_fd_of_child};
+                            number(5),    gpu_test::control_fd_of_child,         static_cast<std::uint16_t>(number(6))};
     plan.control_fd = plan.world_size > 1 ? plan.control_fd : -1;
-    gpu_test::run_rank(plan);
+    std::string(arguments[1]) == "rank" ? gpu_test::run_rank(plan) : gpu_test::run_group_rank(plan);
     return 0;
 }
 
@@ -51,20 +54,21 @@ std::vector<std::string> environment_of(std::uint32_t rank, bool shares_gpu)
     return environment;
 }
 
-/// What each rank reported; a rank that said nothing was killed, by us or by itself.
-json run_ranks(const std::string& plugin, std::uint32_t ranks, int devices)
+/// What each rank of this kind reported; a rank that said nothing was killed, by us or by itself.
+json run_ranks(const std::string& kind, const std::string& plugin, std::uint32_t ranks, int devices)
 {
     std::array<int, 2> sockets{-1, -1};
     if (ranks > 1 && ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
         throw std::runtime_error("no socket pair");
     }
     std::array<base::UniqueFd, 2> controls{base::UniqueFd(sockets[0]), base::UniqueFd(sockets[1])};
+    const auto port = std::to_string(collective::test::free_port());
     std::vector<std::unique_ptr<gpu_test::RankProcess>> processes;
     for (std::uint32_t rank = 0; rank < ranks; ++rank) {
         const int device = devices >= static_cast<int>(ranks) ? static_cast<int>(rank) : 0;
         processes.push_back(std::make_unique<gpu_test::RankProcess>(
-            std::vector<std::string>{"rank", plugin, std::to_string(rank), std::to_string(ranks),
-                                     std::to_string(device)},
+            std::vector<std::string>{kind, plugin, std::to_string(rank), std::to_string(ranks), std::to_string(device),
+                                     port},
             environment_of(rank, ranks > 1 && devices < static_cast<int>(ranks)), controls[rank]));
     }
     controls = {};
@@ -123,13 +127,14 @@ int probe(const collective::NcclPlugin& plugin, sdfleet_nccl_facts& facts)
 json test(const std::string& plugin, int gpus)
 {
     json report{{"ranks", 2}, {"gpus", gpus}};
-    report["reports"] = run_ranks(plugin, 2, gpus);
+    report["reports"] = run_ranks("rank", plugin, 2, gpus);
     if (!is_formed(report["reports"])) {
         report["two_ranks_refused"] = report["reports"];
         report["ranks"] = 1;
-        report["reports"] = run_ranks(plugin, 1, gpus);
+        report["reports"] = run_ranks("rank", plugin, 1, gpus);
     }
-    report["ok"] = is_well(report["reports"]);
+    report["group_reports"] = run_ranks("group-rank", plugin, report["ranks"], gpus);
+    report["ok"] = is_well(report["reports"]) && is_well(report["group_reports"]);
     return report;
 }
 
@@ -157,7 +162,7 @@ int main(int argc, char** argv)
         return 1;
     }
     try {
-        if (argc == 6 && std::string(argv[1]) == "rank") {
+        if (argc == 7 && std::string(argv[1]).ends_with("rank")) {
             return rank_main(argv);
         }
         const bool only_facts = argc == 3 && std::string(argv[1]) == "facts";

@@ -3,6 +3,8 @@
 
 #include "collective/nccl_collectives.hpp"
 #include "tests/gpu/device_memory.hpp"
+#include "tests/gpu/pattern.hpp"
+#include "tests/gpu/rank_report.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -25,17 +27,9 @@ using collective::ElementType;
 using collective::NcclCollectives;
 using collective::ReduceOp;
 using collective::Result;
-using Bytes = std::vector<std::uint8_t>;
-using Clock = std::chrono::steady_clock;
 using json = nlohmann::json;
 
-constexpr auto patience = 60s;               // two processes that share a GPU take turns
-constexpr std::size_t image_bytes = 3 << 20; // 1024 x 1024 RGB
-
-double milliseconds_since(Clock::time_point began)
-{
-    return std::chrono::duration<double, std::milli>(Clock::now() - began).count();
-}
+constexpr auto patience = 60s; // two processes that share a GPU take turns
 
 /// The other rank, over the control socket.
 class Peer {
@@ -68,7 +62,7 @@ private:
     int fd_;
 };
 
-class RankRun {
+class RankRun : RankReport {
 public:
     explicit RankRun(const RankPlan& plan) : plan_(plan), peer_(plan.control_fd) {}
 
@@ -118,12 +112,6 @@ private:
 
     Result<NcclCollectives> form(const collective::NcclPlugin& plugin, std::uint64_t epoch) const
     {
-        collective::NcclOptions options;
-        options.device = plan_.device;
-        options.network = "Socket";
-        options.interface = "lo"; // NCCL avoids it unless it is named
-        options.buffer_bytes = 1 << 20;
-        options.max_ctas = 2; // two ranks on one GPU must both find room
         const auto exchange = [this](std::vector<std::byte>& bytes, std::chrono::milliseconds) -> Result<void> {
             if (plan_.rank == 0) {
                 peer_.tell(bytes);
@@ -133,35 +121,8 @@ private:
             return {};
         };
         return NcclCollectives::create(plugin, {"gpu-check", collective::Epoch{epoch}, plan_.rank, plan_.world_size},
-                                       options, {exchange, {}}, patience);
+                                       nccl_options(plan_), {exchange, {}}, patience);
     }
-
-    void figure(const char* name, double value) { report_["figures"][name] = value; }
-
-    void check(const char* name, bool ok, const std::string& detail = "")
-    {
-        report_["checks"].push_back({{"name", name}, {"ok", ok}, {"detail", ok ? "" : detail}});
-    }
-
-    /// The middle of `rounds` durations, after one that is not counted.
-    bool time(const char* name, int rounds, const std::function<Result<void>()>& operation, std::string& why)
-    {
-        std::vector<double> durations;
-        for (int round = 0; round <= rounds; ++round) {
-            const auto began = Clock::now();
-            if (auto done = operation(); !done) {
-                why = done.error().message;
-                return false;
-            }
-            durations.push_back(milliseconds_since(began));
-        }
-        const auto middle = durations.begin() + 1 + rounds / 2;
-        std::nth_element(durations.begin() + 1, middle, durations.end());
-        figure(name, *middle);
-        return true;
-    }
-
-    static std::string words(const Result<void>& result) { return result ? "wrong values" : result.error().message; }
 
     void check_barrier(NcclCollectives& group)
     {
@@ -195,30 +156,10 @@ private:
     void check_broadcast(NcclCollectives& group)
     {
         const auto root = plan_.world_size - 1;
-        const Bytes word = pattern(root, image_bytes);
-        DeviceMemory<std::uint8_t> buffer(plan_.rank == root ? word : Bytes(image_bytes));
+        const Pixels word = pattern(root, image_bytes);
+        DeviceMemory<std::uint8_t> buffer(plan_.rank == root ? word : Pixels(image_bytes));
         const auto done = group.broadcast(buffer.buffer(), root, patience);
         check("broadcast of 3 MiB", done && buffer.read() == word, words(done));
-    }
-
-    /// Images that differ in every rank.
-    static Bytes pattern(std::uint32_t rank, std::size_t size)
-    {
-        Bytes bytes(size);
-        for (std::size_t i = 0; i < size; ++i) {
-            bytes[i] = static_cast<std::uint8_t>(i * 31 + i / 4'093 + rank * 101);
-        }
-        return bytes;
-    }
-
-    static Bytes all_patterns(std::uint32_t ranks, std::size_t size)
-    {
-        Bytes all;
-        for (std::uint32_t rank = 0; rank < ranks; ++rank) {
-            const auto one = pattern(rank, size);
-            all.insert(all.end(), one.begin(), one.end());
-        }
-        return all;
     }
 
     void check_gather(NcclCollectives& group)
@@ -233,7 +174,7 @@ private:
 
         image.fill_later(static_cast<int>(plan_.rank + 7));
         const auto after = group.gather(image.buffer(), images.buffer(), 0, patience);
-        Bytes expected;
+        Pixels expected;
         for (std::uint32_t rank = 0; rank < plan_.world_size; ++rank) {
             expected.insert(expected.end(), image_bytes, static_cast<std::uint8_t>(rank + 7));
         }
@@ -244,13 +185,13 @@ private:
     void check_all_gather_and_scatter(NcclCollectives& group)
     {
         constexpr std::size_t size = 65'537; // no multiple of anything
-        const Bytes everything = all_patterns(plan_.world_size, size);
+        const Pixels everything = all_patterns(plan_.world_size, size);
         DeviceMemory<std::uint8_t> part(pattern(plan_.rank, size));
         DeviceMemory<std::uint8_t> all(size * plan_.world_size);
         const auto gathered = group.all_gather(part.buffer(), all.buffer(), patience);
         check("all_gather", gathered && all.read() == everything, words(gathered));
 
-        DeviceMemory<std::uint8_t> parts(plan_.rank == 0 ? everything : Bytes(1));
+        DeviceMemory<std::uint8_t> parts(plan_.rank == 0 ? everything : Pixels(1));
         DeviceMemory<std::uint8_t> own(size);
         const auto scattered = group.scatter(parts.buffer(), own.buffer(), 0, patience);
         check("scatter", scattered && own.read() == pattern(plan_.rank, size), words(scattered));
@@ -258,7 +199,7 @@ private:
 
     void check_messages(NcclCollectives& group)
     {
-        DeviceMemory<std::uint8_t> buffer(plan_.rank == 0 ? pattern(9, 1 << 20) : Bytes(1 << 20));
+        DeviceMemory<std::uint8_t> buffer(plan_.rank == 0 ? pattern(9, 1 << 20) : Pixels(1 << 20));
         if (plan_.rank > 1) {
             return;
         }
@@ -314,7 +255,6 @@ private:
 
     const RankPlan& plan_;
     Peer peer_;
-    json report_ = {{"formed", false}, {"checks", json::array()}, {"figures", json::object()}};
 };
 
 } // namespace
@@ -329,6 +269,18 @@ nlohmann::json to_json(const sdfleet_nccl_facts& facts)
             {"device_name", facts.device_name},
             {"device_memory_bytes", facts.device_memory_bytes},
             {"compute_capability", facts.compute_capability}};
+}
+
+collective::NcclOptions nccl_options(const RankPlan& plan)
+{
+    collective::NcclOptions options;
+    options.library = plan.plugin;
+    options.device = plan.device;
+    options.network = "Socket";
+    options.interface = "lo"; // NCCL avoids it unless it is named
+    options.buffer_bytes = 1 << 20;
+    options.max_ctas = 2; // two ranks on one GPU must both find room
+    return options;
 }
 
 void run_rank(const RankPlan& plan)

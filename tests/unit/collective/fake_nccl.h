@@ -15,7 +15,8 @@ enum fake_nccl_fault {
     fake_nccl_no_unique_id,
     fake_nccl_network_error, /* whatever waits for other ranks learns that one is lost */
     fake_nccl_internal_error,
-    fake_nccl_abort_hangs
+    fake_nccl_abort_hangs,
+    fake_nccl_stalls /* operations are accepted and do not end */
 };
 
 /* For the whole process, until it is called again. */
@@ -23,6 +24,9 @@ void fake_nccl_set_fault(enum fake_nccl_fault fault);
 
 /* Communicators that were created and not closed. */
 int fake_nccl_open(void);
+
+/* Operations that were accepted, ever, in all communicators. */
+int fake_nccl_started(void);
 
 /* Calls that broke the interface's rules: an operation on a busy communicator, a use after close. */
 int fake_nccl_misuses(void);

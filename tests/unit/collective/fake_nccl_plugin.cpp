@@ -22,6 +22,7 @@ using Operation = sdfleet_nccl_operation;
 
 std::atomic<int> fault{fake_nccl_works};
 std::atomic<int> open_communicators{0};
+std::atomic<int> started{0};
 std::atomic<int> misuses{0};
 
 sdfleet_nccl_status say(sdfleet_nccl_status status, const char* text, sdfleet_nccl_text* why)
@@ -54,8 +55,18 @@ public:
     void post(std::uint32_t rank, const Operation& operation)
     {
         pending_[rank] = operation;
+        if (is_broken_ || fault.load() == fake_nccl_stalls) {
+            return;
+        }
         pass_message(rank);
         run_collective();
+    }
+
+    /// A rank ends its communicator: nobody touches its memory any more, and what the others wait for does not come.
+    void leave(std::uint32_t rank)
+    {
+        pending_[rank].reset();
+        is_broken_ = true;
     }
 
 private:
@@ -125,6 +136,7 @@ private:
 
     std::vector<std::optional<Operation>> pending_;
     std::size_t joined_ = 0;
+    bool is_broken_ = false;
 };
 
 std::mutex mutex; // of all groups and communicators
@@ -198,6 +210,7 @@ sdfleet_nccl_status start(sdfleet_nccl_communicator* communicator, const Operati
         ++misuses;
         return say(SDFLEET_NCCL_INVALID, "the communicator is busy", why);
     }
+    ++started;
     communicator->group->post(communicator->rank, *operation);
     return SDFLEET_NCCL_PENDING;
 }
@@ -226,6 +239,7 @@ void close(sdfleet_nccl_communicator* communicator, uint32_t)
 {
     const std::lock_guard lock(mutex);
     misuses += communicator->closed ? 1 : 0;
+    communicator->group->leave(communicator->rank);
     communicator->closed = true;
 }
 
@@ -255,6 +269,11 @@ void fake_nccl_set_fault(fake_nccl_fault wanted)
 int fake_nccl_open()
 {
     return open_communicators;
+}
+
+int fake_nccl_started()
+{
+    return started;
 }
 
 int fake_nccl_misuses()

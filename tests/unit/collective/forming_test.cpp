@@ -161,13 +161,14 @@ TEST_CASE("what cannot work is refused at once, with one line that says why")
     const auto refusal = [](Backend backend, std::uint32_t rank, std::uint32_t world_size, const ViaMaster& master,
                             const std::string& name = "default") {
         InitOptions options;
+        options.nccl.library = "no-such-plugin.so";
         options.group_name = name;
         auto group = init_process_group(backend, rank, world_size, master, options);
         REQUIRE_FALSE(group);
         return group.error();
     };
     const ViaMaster good{"127.0.0.1", 4'000, ""};
-    REQUIRE(std::holds_alternative<BackendUnavailable>(refusal(Backend::nccl, 0, 2, good).cause));
+    REQUIRE(std::holds_alternative<BackendUnavailable>(refusal(Backend::nccl, 0, 1, good).cause));
     REQUIRE(std::holds_alternative<InvalidArgument>(refusal(Backend::zmq, 2, 2, good).cause));
     REQUIRE(std::holds_alternative<InvalidArgument>(refusal(Backend::zmq, 0, 0, good).cause));
     REQUIRE(std::holds_alternative<InvalidArgument>(refusal(Backend::zmq, 0, 2, good, "a/b").cause));

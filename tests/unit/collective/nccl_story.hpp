@@ -39,6 +39,8 @@ public:
         reinterpret_cast<decltype(&fake_nccl_set_fault)>(::dlsym(library_, "fake_nccl_set_fault"))(fault);
     }
 
+    int started() const { return call<decltype(fake_nccl_started)>("fake_nccl_started"); }
+
     const NcclPlugin& plugin() const { return *plugin_; }
 
 private:

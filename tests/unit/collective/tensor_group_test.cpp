@@ -36,8 +36,12 @@ std::uint16_t free_port()
 /// Tells what it was asked to do with device memory.
 class RecordingDevice : public DeviceCollectives {
 public:
-    explicit RecordingDevice(std::vector<std::string>& calls) : calls_(calls) {}
+    explicit RecordingDevice(std::vector<std::string>& calls, std::string device = "meta")
+        : calls_(calls), device_(std::move(device))
+    {
+    }
 
+    const std::string& device() const override { return device_; }
     Result<void> barrier(DeviceStream, Timeout) override { return record("barrier", 0, 0); }
     Result<void> broadcast(void*, std::size_t count, ElementType, std::uint32_t root, DeviceStream, Timeout) override
     {
@@ -79,6 +83,7 @@ private:
     }
 
     std::vector<std::string>& calls_;
+    std::string device_;
 };
 
 /// Each rank's first fault, by rank; "" where all went well.
@@ -252,6 +257,21 @@ TEST_CASE("tensors on a device go over the group's backend for it, element for e
     REQUIRE(calls == std::vector<std::string>{"all_reduce 6 3", "broadcast 6 4", "gather 6 0", "all_gather 6 0",
                                               "scatter 6 0", "send 6 5", "recv 6 6"});
     REQUIRE(refusal == "send: tag 7; tensors on a device are sent without tags");
+}
+
+TEST_CASE("a tensor on another device than the rank's is refused, and the backend not called")
+{
+    std::vector<std::string> calls;
+    const auto outcomes = play(1, [&](ProcessGroup& group) -> Result<std::string> {
+        group.impl().device = std::make_unique<RecordingDevice>(calls, "cuda:1");
+        auto elsewhere = at::empty({2}, at::TensorOptions().device(at::kMeta));
+        const auto result = all_reduce(group, elsewhere);
+        group.impl().device.reset();
+        const bool is_kind = !result && std::holds_alternative<InvalidArgument>(result.error().cause);
+        return is_kind ? result.error().message : "not refused";
+    });
+    REQUIRE(outcomes[0] == "all_reduce: the tensor is on meta, and this rank's device is cuda:1");
+    REQUIRE(calls.empty());
 }
 
 TEST_CASE("scatter wants one tensor for each rank, like the one that it fills")

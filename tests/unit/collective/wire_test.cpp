@@ -71,6 +71,7 @@ TEST_CASE("a notice brings cause, ranks, sizes and line to the others")
         {Aborted{}, "enough"},
         {SizeMismatch{{{{0}, 4}, {{2}, 8}}}, "sizes differ"},
         {OperationMismatch{}, "gather and barrier"},
+        {BackendUnavailable{}, "rank 1 has no device"},
     };
     for (const auto& error : errors) {
         const auto read = decode_notice(encode_notice(error));
@@ -117,6 +118,22 @@ TEST_CASE("pieces wait in order, messages by tag")
     REQUIRE(inbox.take(tag_8.operation).payload.bytes.size() == 2);
     REQUIRE(inbox.front(tag_8.operation) == nullptr);
     REQUIRE(inbox.take(tag_7.operation).payload.bytes.size() == 1);
+}
+
+TEST_CASE("messages for device memory are a queue of their own, whoever sends")
+{
+    Inbox inbox;
+    const auto theirs = piece_header(0, OperationKind::device_message, 1);
+    const auto ours = piece_header(0, OperationKind::device_message, 0);
+    const auto tag_1 = piece_header(0, OperationKind::message, 1);
+    REQUIRE(inbox.put(piece_of(tag_1, 5)));
+    REQUIRE(inbox.put(piece_of(theirs, 0)));
+
+    // A rank that sends, too, sees that the other one does.
+    REQUIRE(inbox.front(ours.operation)->header.operation.root == 1);
+    REQUIRE(inbox.take(theirs.operation).header.operation.kind == OperationKind::device_message);
+    REQUIRE(inbox.front(theirs.operation) == nullptr);
+    REQUIRE(inbox.take(tag_1.operation).payload.bytes.size() == 5);
 }
 
 TEST_CASE("who sends more than the window is found out, also with many small pieces")
