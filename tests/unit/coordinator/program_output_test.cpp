@@ -153,6 +153,7 @@ TEST_CASE("output that nobody will read is taken at once, so that the ranks can 
     world.write("a", 0, "before");
     for (int i = 0; i < 31; ++i) { // the client is silent
         world.beat("a");
+        world.beat("b");
         world.wait(500);
     }
     REQUIRE(world.take_one<proto::OutputTaken>("a").until == world.offsets[{"a", run_of("p")}]);

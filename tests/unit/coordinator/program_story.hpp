@@ -47,6 +47,7 @@ public:
     /// What the client is told when it asks now. It takes no output.
     proto::ProgramChanges look(const std::string& program)
     {
+        take<proto::ProgramChanges>("client"); // answers to what was asked before
         say("client", proto::WatchProgram{{program}, 0, 0, 0});
         return take_one<proto::ProgramChanges>("client");
     }

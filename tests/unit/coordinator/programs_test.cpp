@@ -108,8 +108,11 @@ TEST_CASE("a program waits for devices that are at work, and gets them before ot
 {
     ProgramStory world({{"a", 1}});
     world.submit("job", echo_job(4));
-    const auto items = world.start_all("a"); // one runs, one is staged
+    const auto items = world.take<proto::Assign>("a"); // one runs, one is staged
     REQUIRE(items.size() == 2);
+    world.accept("a", items[0]);
+    world.accept("a", items[1]);
+    world.say("a", proto::Started{items[0].attempt_id});
 
     world.launch("p", program_of(1));
     REQUIRE(world.look("p").state == ProgramState::waiting);
