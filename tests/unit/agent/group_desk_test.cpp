@@ -27,7 +27,11 @@ struct Desk : RankStory {
 
     void answer(std::uint64_t correlation, proto::Message message)
     {
-        happen(FromCoordinator{proto::Channel::control, {{1, {"fleet"}, correlation, 0}, std::move(message), {}}});
+        proto::Packet packet;
+        packet.envelope.cluster = {"fleet"};
+        packet.envelope.correlation = correlation;
+        packet.message = std::move(message);
+        happen(FromCoordinator{proto::Channel::control, std::move(packet)});
     }
 
     /// Of the messages of one kind that went to the coordinator since the last forget().

@@ -73,8 +73,8 @@ struct Running {
         auto spawned = agent::ChildProcess::spawn(io, command);
         REQUIRE(spawned);
         process.emplace(std::move(*spawned));
-        out.write_end.reset();
-        err.write_end.reset();
+        out.write_end = base::UniqueFd();
+        err.write_end = base::UniqueFd();
     }
 
     agent::ExitStatus wait()

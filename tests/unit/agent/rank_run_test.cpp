@@ -496,7 +496,7 @@ TEST_CASE("with the lease the ranks are lost: they are killed at once")
     story.forget();
 
     story.pass(6s);
-    REQUIRE(story.endings() == "0:kill 0:clean up");
+    REQUIRE(story.endings() == "0:kill");
     story.ended(0, {0, 9, ""});
     story.close_streams(0);
     REQUIRE(story.effects_of<SpawnActor>().size() == 1);
