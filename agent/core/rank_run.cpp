@@ -202,8 +202,31 @@ void RankRun::drop_output()
     taken_until_ = sent_until_;
 }
 
+void RankRun::send_again(Outbox& out) const
+{
+    for (const auto& output : sent_) {
+        out.bulky.push_back({{}, output.message, {output.bytes}});
+    }
+}
+
+/// It may be lost, or the word that it was taken: then nothing would move any more.
+void RankRun::repeat_output(Milliseconds now, Outbox& out)
+{
+    if (sent_.empty()) {
+        repeat_at_.reset();
+    } else if (!repeat_at_ || now >= *repeat_at_) {
+        if (repeat_at_) {
+            send_again(out);
+        }
+        repeat_at_ = now + limits_.output_repeat;
+    }
+}
+
 void RankRun::on_taken(std::uint64_t until)
 {
+    if (until > taken_until_) {
+        repeat_at_.reset();
+    }
     taken_until_ = std::clamp(until, taken_until_, sent_until_);
     while (!sent_.empty() && sent_.front().end <= taken_until_) {
         sent_.pop_front();
@@ -217,9 +240,7 @@ void RankRun::on_welcome(Outbox& out) const
         return;
     }
     out.control.emplace_back(started());
-    for (const auto& output : sent_) {
-        out.bulky.push_back({{}, output.message, {output.bytes}});
-    }
+    send_again(out);
     for (const auto& [rank, state] : ranks_) {
         if (state.exit) {
             out.control.emplace_back(proto::RankExited{run(), rank, *state.exit});
@@ -287,6 +308,7 @@ void RankRun::escalate(Milliseconds now, Outbox& out)
 
 void RankRun::advance(Milliseconds now, const Settings& settings, std::vector<ActorSlot>& slots, Outbox& out)
 {
+    repeat_output(now, out);
     if (is<Vacating>() || is<Choosing>()) {
         begin(settings, slots, out);
     }
@@ -321,9 +343,9 @@ void RankRun::advance(Milliseconds now, const Settings& settings, std::vector<Ac
 std::optional<Milliseconds> RankRun::next_deadline() const
 {
     if (const auto* gone = std::get_if<Gone>(&phase_)) {
-        return are_streams_ended() ? std::optional(gone->at + limits_.run_memory) : std::nullopt;
+        return are_streams_ended() ? earlier(repeat_at_, gone->at + limits_.run_memory) : repeat_at_;
     }
-    std::optional<Milliseconds> deadline = streams_deadline_;
+    auto deadline = earlier(streams_deadline_, repeat_at_);
     if (stopping_ && is<Running>() && !are_all_ended()) {
         deadline = earlier(deadline, stopping_->clean_up_at ? *stopping_->clean_up_at : stopping_->kill_at);
     }

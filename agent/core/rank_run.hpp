@@ -97,6 +97,8 @@ private:
     bool are_devices_ours(const std::vector<ActorSlot>& slots) const;
     void end_all(Ending ending, Outbox& out) const;
     void send_held(Outbox& out);
+    void send_again(Outbox& out) const;
+    void repeat_output(Milliseconds now, Outbox& out);
     void read_on(Outbox& out);
     void drop_output();
     bool are_all_ended() const;
@@ -114,6 +116,7 @@ private:
     std::uint16_t master_port_ = 0;
     std::deque<Output> held_;     ///< of each stream at most one piece
     std::deque<SentOutput> sent_; ///< not taken yet
+    std::optional<Milliseconds> repeat_at_; ///< while there is any
     std::uint64_t sent_until_ = 0;
     std::uint64_t taken_until_ = 0;
 };

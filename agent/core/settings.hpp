@@ -43,6 +43,7 @@ struct Limits {
 
     Milliseconds rank_kill_repeat{3'000}; ///< a keeper that did not end its rank by then is killed too
     Milliseconds run_memory{30'000};      ///< what a run's client does not take for so long after its end is dropped
+    Milliseconds output_repeat{10'000};   ///< output of which nothing was taken for so long is sent again
     std::uint32_t read_bytes = 32 * 1024; ///< of a rank's output at a time
     std::size_t group_members = 1'024;    ///< of all ranks of this node
 

@@ -150,9 +150,15 @@ void Programs::on(const proto::ProgramOutput& message, Node& node, const std::ve
         send(fleet, node.id, proto::OutputTaken{message.run, message.offset + weight});
         return;
     }
-    if (message.offset != part->output_received ||
+    if (message.offset < part->output_received) { // it came before; the word that it was taken may be lost
+        if (message.offset < part->output_taken) {
+            send(fleet, node.id, proto::OutputTaken{message.run, part->output_taken});
+        }
+        return;
+    }
+    if (message.offset > part->output_received ||
         part->output_received + weight - part->output_taken > proto::output_window) {
-        return; // it came before; or it is more than may be under way
+        return; // something before it is lost, and said again later; or it is more than may be under way
     }
     std::size_t begin = 0;
     for (const auto& chunk : message.chunks) {

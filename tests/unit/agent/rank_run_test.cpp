@@ -309,6 +309,29 @@ TEST_CASE("a rank that says nothing does not keep others from talking")
     }
 }
 
+TEST_CASE("output of which nothing is taken for long is sent again, cut as before")
+{
+    RankStory story(1);
+    story.start(1);
+    story.wrote(0, "one");
+    story.wrote(0, "two");
+    const auto before = story.sent<proto::ProgramOutput>();
+    story.forget();
+    story.pass_in_peace(9s);
+    REQUIRE(story.sent<proto::ProgramOutput>().empty());
+    story.coordinator_says(proto::OutputTaken{the_run, before[1].offset});
+    story.pass_in_peace(9s);
+    REQUIRE(story.sent<proto::ProgramOutput>().empty());
+
+    story.pass_in_peace(1s);
+
+    REQUIRE(story.sent<proto::ProgramOutput>() == std::vector{before[1]});
+    story.coordinator_says(proto::OutputTaken{the_run, before[1].offset + 131});
+    story.forget();
+    story.pass_in_peace(30s);
+    REQUIRE(story.sent<proto::ProgramOutput>().empty());
+}
+
 TEST_CASE("a run is gone only when all that it wrote was sent")
 {
     RankStory story(1);

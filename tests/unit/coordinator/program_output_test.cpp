@@ -102,6 +102,37 @@ TEST_CASE("output that a reconnected node sends again is dropped, what is new in
     REQUIRE(world.read(0).bytes == "onetwo");
 }
 
+TEST_CASE("a node that sends again what was taken is told so again: or its window would stay full for ever")
+{
+    Writing world(1);
+    world.write("a", 0, "one");
+    world.write("a", 0, "two");
+    world.read(world.read(0).changes.last_output);
+    const auto taken = world.take_one<proto::OutputTaken>("a");
+
+    world.offsets.clear();
+    world.write("a", 0, "one");
+
+    REQUIRE(world.take_one<proto::OutputTaken>("a") == taken);
+    world.write("a", 0, "two");
+    world.write("a", 0, "three");
+    REQUIRE(world.read(0).bytes == "three");
+}
+
+TEST_CASE("after a piece that was lost nothing counts until it was said again")
+{
+    Writing world(1);
+    world.offsets[{"a", run_of("p")}] = 128 + 3;
+    world.write("a", 0, "two");
+    REQUIRE(world.read(0).bytes.empty());
+
+    world.offsets.clear();
+    world.write("a", 0, "one");
+    world.write("a", 0, "two");
+
+    REQUIRE(world.read(0).bytes == "onetwo");
+}
+
 TEST_CASE("a node may not send more than its window before some of it was taken")
 {
     Writing world(1);
