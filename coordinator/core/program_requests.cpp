@@ -77,7 +77,7 @@ void Programs::on(const proto::WatchProgram& message, const Requester& requester
             part->output_taken = until;
         }
     }
-    if (program.watcher && program.watcher->peer != requester.peer) {
+    if (program.watcher) {
         send_changes(program, *std::exchange(program.watcher, std::nullopt));
     }
     program.watcher = requester;
