@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -119,6 +120,17 @@ std::vector<std::pair<std::string, std::string>> make_rank_defaults()
     return defaults;
 }
 
+std::vector<std::string> visible_cuda_devices()
+{
+    std::vector<std::string> names;
+    const char* variable = std::getenv("CUDA_VISIBLE_DEVICES");
+    std::istringstream list(variable == nullptr ? "" : variable);
+    for (std::string name; std::getline(list, name, ',');) {
+        names.push_back(name);
+    }
+    return names;
+}
+
 Settings make_settings(const AgentOptions& options, std::string node_name, DevicePlan plan,
                        const std::vector<ServedModel>& models, bool has_key)
 {
@@ -138,6 +150,7 @@ Settings make_settings(const AgentOptions& options, std::string node_name, Devic
     settings.runs_actors = !options.is_for_programs_only;
     settings.address = options.address.empty() ? find_node_address(options.coordinator) : options.address;
     settings.rank_defaults = make_rank_defaults();
+    settings.cuda_names = visible_cuda_devices();
     for (const auto& model : models) {
         settings.models.push_back({model.name, model.fingerprint});
     }

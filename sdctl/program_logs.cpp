@@ -60,11 +60,13 @@ base::Result<void> ProgramLogs::write(const proto::OutputChunk& chunk, std::stri
         return {};
     }
     const Key key{chunk.rank.value, chunk.stream};
-    auto& line = unfinished_[key];
+    auto& [line, was_returned] = unfinished_[key];
     for (const char c : bytes) {
-        // Progress bars end their lines by going back to the beginning.
+        const bool is_second_half = c == '\n' && was_returned;
+        was_returned = c == '\r';
+        // Progress bars end their lines by going back to the beginning; others end them with \r\n.
         if (c == '\n' || c == '\r') {
-            if (c == '\n' || !line.empty()) {
+            if (!line.empty() || (c == '\n' && !is_second_half)) {
                 show_line(key, line);
             }
             line.clear();
@@ -82,9 +84,9 @@ base::Result<void> ProgramLogs::write(const proto::OutputChunk& chunk, std::stri
 
 void ProgramLogs::flush()
 {
-    for (const auto& [key, line] : std::exchange(unfinished_, {})) {
-        if (!line.empty()) {
-            show_line(key, line);
+    for (const auto& [key, unfinished] : std::exchange(unfinished_, {})) {
+        if (!unfinished.line.empty()) {
+            show_line(key, unfinished.line);
         }
     }
     std::fflush(stdout);

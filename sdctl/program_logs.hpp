@@ -37,12 +37,16 @@ public:
 
 private:
     using Key = std::pair<std::uint32_t, proto::OutputStream>;
+    struct Unfinished {
+        std::string line;
+        bool was_returned = false; ///< the last byte was a \r, which may be half of a line's end
+    };
 
     void show_line(const Key& key, std::string_view line);
     void show_plain(proto::OutputStream stream, std::string_view bytes);
 
     LogStyle style_;
-    std::map<Key, std::string> unfinished_;
+    std::map<Key, Unfinished> unfinished_;
     std::filesystem::path folder_; ///< empty: none
     std::map<std::uint32_t, std::ofstream> files_;
 };

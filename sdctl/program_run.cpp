@@ -14,7 +14,8 @@ namespace sdfleet::sdctl {
 
 namespace {
 
-constexpr int signal_offset = 128;
+constexpr std::uint32_t signal_offset = 128;
+constexpr std::uint32_t largest_exit_code = 255; ///< more would be cut, perhaps to 0
 constexpr std::uint32_t poll_ms = 2'000;
 
 bool is_over(proto::ProgramState state)
@@ -140,10 +141,8 @@ int exit_code_of(const proto::ProgramChanges& program, bool was_interrupted)
         return base::to_int(base::ExitCode::failed);
     }
     const auto& exit = program.ranks[program.failed.front().value].exit;
-    if (exit.signal != 0) {
-        return signal_offset + static_cast<int>(exit.signal);
-    }
-    return exit.code != 0 ? static_cast<int>(exit.code) : base::to_int(base::ExitCode::failed);
+    const auto code = exit.signal != 0 ? signal_offset + exit.signal : exit.code;
+    return code > 0 && code <= largest_exit_code ? static_cast<int>(code) : base::to_int(base::ExitCode::failed);
 }
 
 base::Result<int> run_program(client::Client& client, const proto::LaunchProgram& launch, ProgramLogs& logs,

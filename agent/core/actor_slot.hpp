@@ -52,6 +52,7 @@ public:
     /// Gives the device to a program: the actor ends. is_lent() tells when it has.
     void lend(Milliseconds now, Outbox& out);
     bool is_lent() const { return is<Lent>(); }
+    bool is_lending() const { return is<Lent>() || is<Lending>(); } ///< or lent
     /// The program has no use for the device any more: the actor starts again.
     void reclaim(Milliseconds now, Outbox& out);
 

@@ -142,6 +142,7 @@ void AgentCore::said(const proto::Refused& refused, const FromCoordinator&, Mill
     case proto::RefusalReason::superseded:
     case proto::RefusalReason::fenced:
     case proto::RefusalReason::invalid_hello:
+        fence(now); // what this agent had may be started elsewhere by now
         begin_stop({1, "the coordinator at " + settings_.coordinator + " refused this agent: " + refused.message}, "",
                    now);
         return;
@@ -374,9 +375,9 @@ void AgentCore::said(const proto::StartRanks& order, const FromCoordinator&, Mil
     }
     for (const auto& place : order.places) {
         for (const auto slot : place.slots) {
-            if (slot.value >= slots_.size()) {
+            if (slot.value >= slots_.size() || slots_[slot.value].is_lending()) {
                 out_.log(LogLevel::error, "asked to start ranks on slot " + std::to_string(slot.value) +
-                                              ", which this node does not have");
+                                              ", which this node does not have, or other ranks have");
                 out_.control.emplace_back(proto::RanksGone{order.run});
                 return;
             }
@@ -487,9 +488,6 @@ void AgentCore::advance_runs(Milliseconds now)
 
 void AgentCore::begin_stop(Exit exit, const std::string& goodbye, Milliseconds now)
 {
-    if (link_.is_member() && !goodbye.empty()) {
-        send(proto::Channel::control, proto::Goodbye{goodbye});
-    }
     for (auto& slot : slots_) {
         slot.stop(out_);
     }
@@ -497,7 +495,19 @@ void AgentCore::begin_stop(Exit exit, const std::string& goodbye, Milliseconds n
         run.stop(settings_.limits.stop_patience / 2, now, out_);
     }
     const auto kill_at = now + settings_.limits.stop_patience;
-    stopping_ = Stopping{std::move(exit), kill_at, kill_at + settings_.limits.stop_patience};
+    stopping_ = Stopping{std::move(exit), goodbye, kill_at, kill_at + settings_.limits.stop_patience};
+}
+
+void AgentCore::say_goodbye(Milliseconds now)
+{
+    const bool has_ranks = std::ranges::any_of(runs_, [](const auto& entry) { return entry.second.has_processes(); });
+    if (stopping_->goodbye.empty() || (has_ranks && now < stopping_->give_up_at)) {
+        return;
+    }
+    proto::Goodbye goodbye{std::exchange(stopping_->goodbye, {})};
+    if (link_.is_member()) {
+        send(proto::Channel::control, std::move(goodbye));
+    }
 }
 
 void AgentCore::advance_stop(Milliseconds now)
@@ -506,6 +516,7 @@ void AgentCore::advance_stop(Milliseconds now)
         return;
     }
     advance_runs(now);
+    say_goodbye(now);
     const bool are_all_gone =
         std::ranges::none_of(slots_, &ActorSlot::has_process) &&
         std::ranges::none_of(runs_, [](const auto& entry) { return entry.second.has_processes(); });

@@ -35,6 +35,7 @@ public:
 private:
     struct Stopping {
         Exit exit;
+        std::string goodbye; ///< to be said when no rank is left: the coordinator may start them elsewhere then
         Milliseconds kill_at;
         Milliseconds give_up_at; ///< actors that not even SIGKILL ended are left to the kernel
         bool is_over = false;
@@ -79,6 +80,7 @@ private:
     void talk_to_coordinator(Milliseconds now);
     void tell_accepted(Milliseconds now);
     void advance_stop(Milliseconds now);
+    void say_goodbye(Milliseconds now);
     void begin_stop(Exit exit, const std::string& goodbye, Milliseconds now);
     void fence(Milliseconds now);
     void log_silence(Milliseconds now);

@@ -2,6 +2,8 @@
 #include "agent/core/rank_environment.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cstddef>
 #include <string_view>
 
 namespace sdfleet::agent {
@@ -21,20 +23,30 @@ void set(Variables& variables, const std::string& name, const std::string& value
     }
 }
 
-/// "0,2": the numbers of the CUDA devices of all the node's ranks.
+constexpr std::string_view prefix = "cuda:";
+
+/// Our cuda:N is the N-th of the devices that we see ourselves.
+std::string cuda_name(const Settings& settings, const std::string& device)
+{
+    const auto number = device.substr(prefix.size());
+    std::size_t index = 0;
+    std::from_chars(number.data(), number.data() + number.size(), index);
+    return index < settings.cuda_names.size() ? settings.cuda_names[index] : number;
+}
+
+/// "0,2": the CUDA devices of all the node's ranks.
 std::string cuda_devices(const Settings& settings, const proto::StartRanks& order)
 {
-    constexpr std::string_view prefix = "cuda:";
-    std::string numbers;
+    std::string names;
     for (const auto& place : order.places) {
         for (const auto slot : place.slots) {
             const auto& device = settings.actor_devices.at(slot.value);
             if (device.starts_with(prefix)) {
-                numbers += (numbers.empty() ? "" : ",") + device.substr(prefix.size());
+                names += (names.empty() ? "" : ",") + cuda_name(settings, device);
             }
         }
     }
-    return numbers;
+    return names;
 }
 
 } // namespace

@@ -57,7 +57,8 @@ bool RankRun::has_processes() const
 bool RankRun::may_be_forgotten(Milliseconds now) const
 {
     const auto* gone = std::get_if<Gone>(&phase_);
-    return gone != nullptr && (is_abandoned_ || now >= gone->at + limits_.run_memory);
+    // A stream that was not read to its end would stay open.
+    return gone != nullptr && are_streams_ended() && (is_abandoned_ || now >= gone->at + limits_.run_memory);
 }
 
 // ---------------------------------------------------------------- start
@@ -87,6 +88,9 @@ void RankRun::begin(const Settings& settings, const std::vector<ActorSlot>& slot
 
 void RankRun::on_port(std::uint16_t port, Outbox& out)
 {
+    if (!is<Choosing>()) {
+        return; // it was stopped meanwhile
+    }
     master_port_ = port;
     if (port == 0) {
         give_up("was not started: there is no free port for the ranks to meet", out);
@@ -147,7 +151,7 @@ void RankRun::read_on(Outbox& out)
     for (auto& [rank, state] : ranks_) {
         for (const auto stream : both_streams) {
             auto& reading = state.streams[index_of(stream)];
-            if (reading == Reading::idle && sent_until_ - taken_until_ < proto::output_window / 2) {
+            if (reading == Reading::idle) {
                 reading = Reading::under_way;
                 out.effects.push_back(ReadOutput{run(), rank, stream});
             }
@@ -162,20 +166,67 @@ void RankRun::on_wrote(RankWrote event, Outbox& out)
         return;
     }
     auto& reading = found->second.streams[index_of(event.stream)];
-    reading = event.bytes.empty() ? Reading::ended : Reading::idle;
-    if (event.bytes.empty() || is_abandoned_) {
-        return;
+    if (event.bytes.empty()) {
+        reading = Reading::ended;
+    } else if (is_abandoned_ || is<Gone>()) {
+        reading = Reading::idle; // nobody wants it; but the stream is to be read to its end
+    } else {
+        reading = Reading::held;
+        const proto::OutputChunk chunk{event.rank, event.stream, static_cast<std::uint32_t>(event.bytes.size())};
+        held_.push_back({chunk, proto::Blob::of(std::move(event.bytes))});
+        send_held(out);
     }
-    const proto::OutputChunk chunk{event.rank, event.stream, static_cast<std::uint32_t>(event.bytes.size())};
-    SentOutput output{{run(), sent_until_, {chunk}}, proto::Blob::of(std::move(event.bytes)), 0};
-    sent_until_ += proto::weight_of(chunk);
-    output.end = sent_until_;
-    out.bulky.push_back({{}, output.message, {output.bytes}});
-    sent_.push_back(std::move(output));
+}
+
+/// As much as may be under way.
+void RankRun::send_held(Outbox& out)
+{
+    while (!held_.empty() &&
+           sent_until_ - taken_until_ + proto::weight_of(held_.front().chunk) <= proto::output_window) {
+        auto [chunk, bytes] = std::move(held_.front());
+        held_.pop_front();
+        ranks_.at(chunk.rank).streams[index_of(chunk.stream)] = Reading::idle;
+        SentOutput output{{run(), sent_until_, {chunk}}, std::move(bytes), sent_until_ + proto::weight_of(chunk)};
+        sent_until_ = output.end;
+        out.bulky.push_back({{}, output.message, {output.bytes}});
+        sent_.push_back(std::move(output));
+    }
+}
+
+void RankRun::drop_output()
+{
+    for (const auto& output : std::exchange(held_, {})) {
+        ranks_.at(output.chunk.rank).streams[index_of(output.chunk.stream)] = Reading::idle;
+    }
+    sent_.clear();
+    taken_until_ = sent_until_;
+}
+
+void RankRun::send_again(Outbox& out) const
+{
+    for (const auto& output : sent_) {
+        out.bulky.push_back({{}, output.message, {output.bytes}});
+    }
+}
+
+/// It may be lost, or the word that it was taken: then nothing would move any more.
+void RankRun::repeat_output(Milliseconds now, Outbox& out)
+{
+    if (sent_.empty()) {
+        repeat_at_.reset();
+    } else if (!repeat_at_ || now >= *repeat_at_) {
+        if (repeat_at_) {
+            send_again(out);
+        }
+        repeat_at_ = now + limits_.output_repeat;
+    }
 }
 
 void RankRun::on_taken(std::uint64_t until)
 {
+    if (until > taken_until_) {
+        repeat_at_.reset();
+    }
     taken_until_ = std::clamp(until, taken_until_, sent_until_);
     while (!sent_.empty() && sent_.front().end <= taken_until_) {
         sent_.pop_front();
@@ -189,9 +240,7 @@ void RankRun::on_welcome(Outbox& out) const
         return;
     }
     out.control.emplace_back(started());
-    for (const auto& output : sent_) {
-        out.bulky.push_back({{}, output.message, {output.bytes}});
-    }
+    send_again(out);
     for (const auto& [rank, state] : ranks_) {
         if (state.exit) {
             out.control.emplace_back(proto::RankExited{run(), rank, *state.exit});
@@ -239,8 +288,7 @@ void RankRun::stop(Milliseconds grace, Milliseconds now, Outbox& out)
 void RankRun::abandon(Milliseconds now, Outbox& out)
 {
     is_abandoned_ = true;
-    sent_.clear();
-    taken_until_ = sent_until_;
+    drop_output();
     stop(Milliseconds{0}, now, out);
 }
 
@@ -260,8 +308,12 @@ void RankRun::escalate(Milliseconds now, Outbox& out)
 
 void RankRun::advance(Milliseconds now, const Settings& settings, std::vector<ActorSlot>& slots, Outbox& out)
 {
+    repeat_output(now, out);
     if (is<Vacating>() || is<Choosing>()) {
         begin(settings, slots, out);
+    }
+    if (is<Gone>()) {
+        read_on(out);
     }
     if (!is<Running>()) {
         return;
@@ -277,8 +329,12 @@ void RankRun::advance(Milliseconds now, const Settings& settings, std::vector<Ac
             }
         }
     }
+    send_held(out);
     read_on(out);
     if (!has_devices_ && (are_streams_ended() || is_abandoned_ || now >= *streams_deadline_)) {
+        if (!are_streams_ended()) {
+            drop_output();
+        }
         phase_ = Gone{now};
         out.control.emplace_back(proto::RanksGone{run()});
     }
@@ -287,9 +343,9 @@ void RankRun::advance(Milliseconds now, const Settings& settings, std::vector<Ac
 std::optional<Milliseconds> RankRun::next_deadline() const
 {
     if (const auto* gone = std::get_if<Gone>(&phase_)) {
-        return gone->at + limits_.run_memory;
+        return are_streams_ended() ? earlier(repeat_at_, gone->at + limits_.run_memory) : repeat_at_;
     }
-    std::optional<Milliseconds> deadline = streams_deadline_;
+    auto deadline = earlier(streams_deadline_, repeat_at_);
     if (stopping_ && is<Running>() && !are_all_ended()) {
         deadline = earlier(deadline, stopping_->clean_up_at ? *stopping_->clean_up_at : stopping_->kill_at);
     }

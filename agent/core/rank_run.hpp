@@ -57,7 +57,12 @@ private:
     };
     using Phase = std::variant<Vacating, Choosing, Running, Gone>;
 
-    enum class Reading { idle, under_way, ended };
+    enum class Reading {
+        idle,
+        under_way,
+        held, ///< what was read waits for the window
+        ended
+    };
     struct RankState {
         proto::RankPlace place;
         std::uint64_t pid = 0;
@@ -67,6 +72,10 @@ private:
     struct Stopping {
         Milliseconds kill_at;
         std::optional<Milliseconds> clean_up_at; ///< set once it was killed
+    };
+    struct Output {
+        proto::OutputChunk chunk;
+        proto::Blob bytes;
     };
     struct SentOutput {
         proto::ProgramOutput message;
@@ -87,7 +96,11 @@ private:
     void escalate(Milliseconds now, Outbox& out);
     bool are_devices_ours(const std::vector<ActorSlot>& slots) const;
     void end_all(Ending ending, Outbox& out) const;
+    void send_held(Outbox& out);
+    void send_again(Outbox& out) const;
+    void repeat_output(Milliseconds now, Outbox& out);
     void read_on(Outbox& out);
+    void drop_output();
     bool are_all_ended() const;
     bool are_streams_ended() const;
 
@@ -101,7 +114,9 @@ private:
     bool has_devices_ = true;
     std::optional<Milliseconds> streams_deadline_; ///< set when the last rank has ended
     std::uint16_t master_port_ = 0;
+    std::deque<Output> held_;     ///< of each stream at most one piece
     std::deque<SentOutput> sent_; ///< not taken yet
+    std::optional<Milliseconds> repeat_at_; ///< while there is any
     std::uint64_t sent_until_ = 0;
     std::uint64_t taken_until_ = 0;
 };

@@ -43,6 +43,7 @@ struct Limits {
 
     Milliseconds rank_kill_repeat{3'000}; ///< a keeper that did not end its rank by then is killed too
     Milliseconds run_memory{30'000};      ///< what a run's client does not take for so long after its end is dropped
+    Milliseconds output_repeat{10'000};   ///< output of which nothing was taken for so long is sent again
     std::uint32_t read_bytes = 32 * 1024; ///< of a rank's output at a time
     std::size_t group_members = 1'024;    ///< of all ranks of this node
 
@@ -61,6 +62,7 @@ struct Settings {
     std::vector<proto::DeviceInfo> devices;
     std::vector<proto::ModelInfo> models;
     std::vector<std::string> actor_devices; ///< device of the actor in slot 0, 1, ...
+    std::vector<std::string> cuda_names;    ///< what our CUDA_VISIBLE_DEVICES names: cuda:0, cuda:1, ...; empty = not set
     bool runs_actors = true;                ///< else the devices are for programs alone
     std::string address;                    ///< where ranks of other nodes reach this one
     std::string rank_endpoint;              ///< where ranks reach this agent

@@ -132,6 +132,7 @@ int run_rank_keeper(int argc, char** argv)
     if (rank == 0) {
         become_rank(argv[2], argv + first_of_command, keeper);
     }
+    ::setpgid(rank, rank); // as the rank does itself: whoever comes first, a SIGTERM now finds the group
     std::optional<int> status;
     while (!status) {
         const int number = ::sigwaitinfo(&signals, nullptr);

@@ -26,6 +26,7 @@ struct ProgramNode {
     Milliseconds asked_at;                     ///< StartRanks or the last StopRanks
     std::optional<Milliseconds> missing_since; ///< absent from its node's heartbeats since then
     std::uint64_t output_received = 0;         ///< ProgramOutput::offset of what comes next
+    std::uint64_t output_taken = 0;            ///< how much of that reached the client
 };
 
 /// Any command, run as N ranks at once. Lives in memory alone: it ends with the coordinator, with its client, and with any

@@ -43,14 +43,16 @@ public:
         return taken;
     }
 
-    /// Adds the first parts to the answer, up to about `bytes_wanted`.
-    void append_to(proto::ProgramChanges& changes, std::string& bytes, std::size_t bytes_wanted) const
+    /// Adds the first parts to the answer, until they weigh `enough`.
+    void append_to(proto::ProgramChanges& changes, std::string& bytes, std::size_t enough) const
     {
         changes.last_output = taken_;
+        std::uint64_t weight = 0;
         for (const auto& part : parts_) {
-            if (bytes.size() >= bytes_wanted) {
+            if (weight >= enough) {
                 return;
             }
+            weight += proto::weight_of(part.chunk);
             changes.output.push_back(part.chunk);
             bytes.append(reinterpret_cast<const char*>(part.bytes.bytes.data()), part.bytes.bytes.size());
             ++changes.last_output;

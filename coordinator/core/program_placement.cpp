@@ -20,13 +20,11 @@ bool is_healthy(const Actor& actor)
     return actor.state.phase != proto::ActorPhase::failed;
 }
 
+/// To a program that waits: where the phase says lent, ranks of somebody else, or of an earlier life, are still ending.
 bool may_be_lent(const Actor& actor, const proto::ProgramId& id)
 {
-    if (actor.lent_to == id) {
-        return true;
-    }
-    // Lent, but not by us: ranks of an earlier life are still ending there.
-    return actor.lent_to.value.empty() && is_healthy(actor) && actor.state.phase != proto::ActorPhase::lent;
+    return (actor.lent_to.value.empty() || actor.lent_to == id) && is_healthy(actor) &&
+           actor.state.phase != proto::ActorPhase::lent;
 }
 
 /// What a node could give.
@@ -117,6 +115,42 @@ std::optional<std::vector<std::uint32_t>> share(const std::vector<Offer>& offers
     return shares;
 }
 
+/// Who gives how many ranks, by node id.
+using Choice = std::vector<std::pair<const Offer*, std::uint32_t>>;
+
+/// In the order in which `key` is greatest.
+template <class Key>
+std::optional<Choice> choose_by(const std::vector<Offer>& offers, const proto::ProgramSpec& spec, const Key& key)
+{
+    auto sorted = offers;
+    std::ranges::stable_sort(sorted, std::greater(), key);
+    const auto shares = share(sorted, spec, [&](const Offer& offer) { return offer.ranks(spec); });
+    if (!shares) {
+        return std::nullopt;
+    }
+    Choice choice;
+    for (std::size_t i = 0; i < shares->size(); ++i) {
+        if ((*shares)[i] > 0) {
+            const auto offer = std::ranges::find(offers, sorted[i].node, &Offer::node);
+            choice.emplace_back(&*offer, (*shares)[i]);
+        }
+    }
+    std::ranges::sort(choice, {}, [](const auto& entry) { return entry.first->node->id; });
+    return choice;
+}
+
+/// The most idle nodes, if that takes no more nodes than the largest ones would.
+std::optional<Choice> choose(const std::vector<Offer>& offers, const proto::ProgramSpec& spec)
+{
+    auto idlest = choose_by(offers, spec, [&](const Offer& offer) {
+        return std::tuple(offer.idle_ranks(spec), offer.ranks(spec));
+    });
+    auto largest = choose_by(offers, spec, [&](const Offer& offer) {
+        return std::tuple(std::min(offer.ranks(spec), spec.ranks), offer.idle_ranks(spec));
+    });
+    return idlest && (!largest || idlest->size() <= largest->size()) ? idlest : largest;
+}
+
 bool could_ever_hold(std::vector<Offer> offers, const proto::ProgramSpec& spec)
 {
     std::ranges::stable_sort(offers, std::greater(), [&](const Offer& offer) { return offer.ranks_ever(spec); });
@@ -142,28 +176,14 @@ Shortage shortage_of(const std::vector<Offer>& offers, const proto::ProgramSpec&
 
 tl::expected<Placement, Shortage> place(const Fleet& fleet, const proto::ProgramSpec& spec, const proto::ProgramId& id)
 {
-    auto offers = collect(fleet, id);
-    std::ranges::stable_sort(offers, std::greater(),
-                             [&](const Offer& offer) { return std::tuple(offer.idle_ranks(spec), offer.ranks(spec)); });
-    const auto capacity = [&](const Offer& offer) { return offer.ranks(spec); };
-    auto shares = share(offers, spec, capacity);
-    if (!shares) { // the idle ones first did not do; the largest first may
-        std::ranges::stable_sort(offers, std::greater(), capacity);
-        shares = share(offers, spec, capacity);
-    }
-    if (!shares) {
+    const auto offers = collect(fleet, id);
+    const auto chosen = choose(offers, spec);
+    if (!chosen) {
         return tl::unexpected(shortage_of(offers, spec));
     }
-    std::vector<std::pair<const Offer*, std::uint32_t>> chosen;
-    for (std::size_t i = 0; i < shares->size(); ++i) {
-        if ((*shares)[i] > 0) {
-            chosen.emplace_back(&offers[i], (*shares)[i]);
-        }
-    }
-    std::ranges::sort(chosen, {}, [](const auto& entry) { return entry.first->node->id; });
     Placement placement;
     std::uint32_t rank = 0;
-    for (const auto& [offer, count] : chosen) {
+    for (const auto& [offer, count] : *chosen) {
         PlacedNode placed{offer->node->id, {}};
         std::vector slots(offer->slots.begin(), offer->slots.begin() + count * spec.devices_per_rank);
         std::ranges::sort(slots);

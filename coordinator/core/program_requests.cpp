@@ -7,16 +7,16 @@
 
 namespace sdfleet::coordinator {
 
-void Programs::on(const proto::LaunchProgram& message, const Requester& requester, bool may_launch, Fleet& fleet)
+void Programs::refuse(const Requester& requester)
+{
+    fail(requester, proto::RequestError::not_allowed,
+         "this client may not run programs on the nodes: issue its key with 'sdctl keys issue NAME --may-launch', or, "
+         "for a coordinator that only this machine reaches, start it with --allow-programs");
+}
+
+void Programs::on(const proto::LaunchProgram& message, const Requester& requester, Fleet& fleet)
 {
     const proto::ProgramLaunched launched{message.program_id, static_cast<std::uint32_t>(options_.watch_timeout.count)};
-    if (!may_launch) {
-        fail(requester, proto::RequestError::not_allowed,
-             "this client may not run programs on the nodes: issue its key with 'sdctl keys issue NAME --may-launch', "
-             "or, "
-             "for a coordinator that only this machine reaches, start it with --allow-programs");
-        return;
-    }
     if (const auto known = programs_.find(message.program_id); known != programs_.end()) {
         if (known->second.spec != message.spec) {
             fail(requester, proto::RequestError::conflict,
@@ -72,8 +72,12 @@ void Programs::on(const proto::WatchProgram& message, const Requester& requester
     program.last_watched = now_;
     for (const auto& [source, until] : program.output.take(message.output_taken)) {
         send(fleet, source.first, proto::OutputTaken{source.second, until});
+        ProgramNode* part = source.second == program.run() ? program.find_node(source.first) : nullptr;
+        if (part != nullptr) {
+            part->output_taken = until;
+        }
     }
-    if (program.watcher && program.watcher->peer != requester.peer) {
+    if (program.watcher) {
         send_changes(program, *std::exchange(program.watcher, std::nullopt));
     }
     program.watcher = requester;
@@ -100,11 +104,13 @@ void Programs::on(const proto::StopProgram& message, const Requester& requester,
     send_changes(program, requester);
 }
 
-/// Output and changes go out at once, the rest when the client's patience ends.
+/// Output and changes go out at once, the rest when the client's patience ends, or the program is forgotten.
 void Programs::answer_watcher(Program& program)
 {
-    if (program.watcher &&
-        (now_ >= program.watcher_deadline || program.last_change != program.watcher_saw || !program.output.empty())) {
+    const auto* over = std::get_if<Program::Over>(&program.phase);
+    const bool is_last_chance = over != nullptr && now_ >= over->forget_at;
+    if (program.watcher && (is_last_chance || now_ >= program.watcher_deadline ||
+                            program.last_change != program.watcher_saw || !program.output.empty())) {
         send_changes(program, *std::exchange(program.watcher, std::nullopt));
     }
 }

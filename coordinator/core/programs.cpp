@@ -19,6 +19,8 @@ std::string text_of(const proto::RankExit& exit)
                             : "ended with exit code " + std::to_string(exit.code);
 }
 
+constexpr std::size_t longest_detail = 512;
+
 Milliseconds earliest(std::optional<Milliseconds> a, Milliseconds b)
 {
     return a ? std::min(*a, b) : b;
@@ -96,6 +98,10 @@ void Programs::on(const proto::RanksStarted& message, Node& node, Fleet& fleet)
     if (part == nullptr || part->stage != Stage::starting) {
         return; // told again, or over by now: a heartbeat that still names the run is answered with StopRanks
     }
+    const bool has_rank_0 = part == &program->nodes.front();
+    if (has_rank_0 && message.master_port == 0 && program->is<Program::Running>()) {
+        return; // the others would have nowhere to go; rank 0's end follows, or else its start takes too long
+    }
     part->stage = Stage::running;
     for (const auto& started : message.pids) {
         auto* rank = program->find_rank(started.rank);
@@ -106,7 +112,7 @@ void Programs::on(const proto::RanksStarted& message, Node& node, Fleet& fleet)
     }
     changed(*program);
     auto* running = std::get_if<Program::Running>(&program->phase);
-    if (running == nullptr || running->master_port != 0 || part != &program->nodes.front()) {
+    if (running == nullptr || running->master_port != 0 || !has_rank_0) {
         return;
     }
     running->master_port = message.master_port;
@@ -144,8 +150,15 @@ void Programs::on(const proto::ProgramOutput& message, Node& node, const std::ve
         send(fleet, node.id, proto::OutputTaken{message.run, message.offset + weight});
         return;
     }
-    if (message.offset != part->output_received) {
-        return; // it came before
+    if (message.offset < part->output_received) { // it came before; the word that it was taken may be lost
+        if (message.offset < part->output_taken) {
+            send(fleet, node.id, proto::OutputTaken{message.run, part->output_taken});
+        }
+        return;
+    }
+    if (message.offset > part->output_received ||
+        part->output_received + weight - part->output_taken > proto::output_window) {
+        return; // something before it is lost, and said again later; or it is more than may be under way
     }
     std::size_t begin = 0;
     for (const auto& chunk : message.chunks) {
@@ -231,7 +244,7 @@ void Programs::end_rank(Program& program, const ProgramNode& node, proto::Rank r
     }
     report->state = proto::RankState::ended;
     report->exit = std::move(exit);
-    report->exit.detail = text_of(report->exit);
+    report->exit.detail = text_of(report->exit).substr(0, longest_detail);
     changed(program);
     out_.deaths.push_back(
         {program.run(), node.placed.id, rank,
@@ -251,60 +264,66 @@ void Programs::on_fleet_changed(Fleet& fleet)
     place_next(fleet);
 }
 
-/// Only the first in turn: a large program must not wait for ever behind small ones that came later.
+/// In their turns: a large program must not wait for ever behind small ones that came later. But what this fleet cannot
+/// hold at all, since a node went, holds up nobody.
 void Programs::place_next(Fleet& fleet)
 {
-    Program* first = nullptr;
+    std::vector<Program*> waiting;
     for (auto& [id, program] : programs_) {
-        if (program.is<Program::Waiting>() && (first == nullptr || program.number < first->number)) {
-            first = &program;
+        if (program.is<Program::Waiting>()) {
+            waiting.push_back(&program);
         }
     }
-    if (first == nullptr) {
-        return;
-    }
-    try_start(*first, fleet);
-    for (auto& [id, program] : programs_) {
-        auto* waiting = std::get_if<Program::Waiting>(&program.phase);
-        const std::string reason = "program " + first->id.value + " is to start first";
-        if (waiting != nullptr && &program != first && waiting->reason != reason) {
-            waiting->reason = reason;
-            changed(program);
+    std::ranges::sort(waiting, {}, &Program::number);
+    const Program* first = nullptr;
+    for (Program* program : waiting) {
+        if (first != nullptr) {
+            wait_because(*program, "program " + first->id.value + " is to start first");
+        } else if (try_start(*program, fleet) == Turn::kept) {
+            first = program;
         }
     }
 }
 
-void Programs::try_start(Program& program, Fleet& fleet)
+void Programs::wait_because(Program& program, std::string reason)
 {
     auto& waiting = std::get<Program::Waiting>(program.phase);
-    std::string reason;
-    if (auto placement = place(fleet, program.spec, program.id); !placement) {
-        release(program, fleet);
-        reason = std::move(placement.error().reason);
-    } else if (auto address = master_address(fleet, *placement); !address) {
-        release(program, fleet);
-        reason = std::move(address.error());
-    } else {
-        reserve(program, std::move(*placement), fleet);
-        program.master_address = std::move(*address);
-        std::size_t busy = 0;
-        for (const auto& part : program.nodes) {
-            for (const auto& ranks : part.placed.places) {
-                busy += static_cast<std::size_t>(std::ranges::count_if(ranks.slots, [&](proto::Slot slot) {
-                    return !fleet.find(proto::ActorId{part.placed.id, slot})->in_flight.empty();
-                }));
-            }
-        }
-        if (busy == 0) {
-            start(program, fleet);
-            return;
-        }
-        reason = std::to_string(busy) + " of its devices finish an item first";
-    }
     if (waiting.reason != reason) {
         waiting.reason = std::move(reason);
         changed(program);
     }
+}
+
+Programs::Turn Programs::try_start(Program& program, Fleet& fleet)
+{
+    auto placement = place(fleet, program.spec, program.id);
+    if (!placement) {
+        release(program, fleet);
+        wait_because(program, std::move(placement.error().reason));
+        return placement.error().is_for_ever ? Turn::passed : Turn::kept;
+    }
+    auto address = master_address(fleet, *placement);
+    if (!address) {
+        release(program, fleet);
+        wait_because(program, std::move(address.error()));
+        return Turn::passed;
+    }
+    reserve(program, std::move(*placement), fleet);
+    program.master_address = std::move(*address);
+    std::size_t busy = 0;
+    for (const auto& part : program.nodes) {
+        for (const auto& ranks : part.placed.places) {
+            busy += static_cast<std::size_t>(std::ranges::count_if(ranks.slots, [&](proto::Slot slot) {
+                return !fleet.find(proto::ActorId{part.placed.id, slot})->in_flight.empty();
+            }));
+        }
+    }
+    if (busy > 0) {
+        wait_because(program, std::to_string(busy) + " of its devices finish an item first");
+        return Turn::kept;
+    }
+    start(program, fleet);
+    return Turn::passed;
 }
 
 /// The devices that it had and does not need are free again.
@@ -312,7 +331,7 @@ void Programs::reserve(Program& program, Placement placement, Fleet& fleet)
 {
     const auto before = std::exchange(program.nodes, {});
     for (auto& placed : placement) {
-        program.nodes.push_back({std::move(placed), Stage::chosen, {}, std::nullopt, 0});
+        program.nodes.push_back({std::move(placed), Stage::chosen, {}, std::nullopt, 0, 0});
     }
     for (auto& [id, node] : fleet.nodes()) {
         for (auto& [slot, actor] : node.actors) {
@@ -429,7 +448,9 @@ void Programs::advance(Program& program, Fleet& fleet)
                 program.detail = "node " + node.placed.id.value + " did not start its ranks within " +
                                  std::to_string(options_.start_timeout.count / 1000) + " s";
                 log(LogLevel::warning, program, program.detail);
-                program.failed.push_back(node.placed.places.front().rank);
+                const auto rank = node.placed.places.front().rank;
+                program.find_rank(rank)->exit.detail = "did not start in time";
+                program.failed.push_back(rank);
             }
         }
         if (program.is_stop_wanted || !program.failed.empty()) {
@@ -462,6 +483,7 @@ void Programs::finish_epoch(Program& program, Fleet& fleet)
                           std::to_string(program.spec.max_restarts) + " restarts";
         log(LogLevel::info, program, program.detail);
         ++program.epoch.value;
+        program.failed.clear();
         program.phase = Program::Waiting{};
         changed(program);
     } else {
@@ -498,7 +520,19 @@ ProgramOutbox Programs::finish_step(Milliseconds now, Fleet& fleet)
         const auto* over = std::get_if<Program::Over>(&entry.second.phase);
         return over != nullptr && now_ >= over->forget_at;
     });
+    due_at_ = next_deadline();
     return std::exchange(out_, {});
+}
+
+void Programs::begin_step(Milliseconds now)
+{
+    now_ = now;
+    // Late means that this process was held up, not that the clients fell silent: their words wait unread.
+    if (due_at_ && now - *due_at_ > options_.late) {
+        for (auto& [id, program] : programs_) {
+            program.last_watched = std::min(now, program.last_watched + (now - *due_at_));
+        }
+    }
 }
 
 std::optional<Milliseconds> Programs::next_deadline() const

@@ -20,8 +20,9 @@ struct ProgramOptions {
     Milliseconds stop_reminder{1'000};   ///< between two StopRanks
     Milliseconds stop_patience{30'000};  ///< beyond the grace; then the rest is left to the node's agent
     Milliseconds keep{60'000};           ///< how long a program that is over can still be asked for
+    Milliseconds late{500};              ///< a step so long after its deadline means that this process was held up
     std::size_t programs = 1'000;        ///< in the books; more are turned away
-    std::size_t answer_bytes = 1u << 20; ///< of output, about
+    std::size_t answer_bytes = 1u << 20; ///< of output with what keeping it takes, about
     std::uint32_t longest_wait_ms = 10'000;
 };
 
@@ -47,8 +48,8 @@ class Programs {
 public:
     explicit Programs(ProgramOptions options = {}) : options_(options) {}
 
-    // Clients. `may_launch` is whether this client may run code on the nodes.
-    void on(const proto::LaunchProgram& message, const Requester& requester, bool may_launch, Fleet& fleet);
+    // Clients that may run code on the nodes.
+    void on(const proto::LaunchProgram& message, const Requester& requester, Fleet& fleet);
     void on(const proto::WatchProgram& message, const Requester& requester, Fleet& fleet);
     void on(const proto::StopProgram& message, const Requester& requester, Fleet& fleet);
 
@@ -68,14 +69,22 @@ public:
     ProgramOutbox finish_step(Milliseconds now, Fleet& fleet);
 
     /// Before every event.
-    void begin_step(Milliseconds now) { now_ = now; }
+    void begin_step(Milliseconds now);
 
     std::optional<Milliseconds> next_deadline() const;
 
     /// Whether the node takes part in the run now.
     bool is_on(const proto::ProgramRun& run, const proto::NodeId& node) const;
 
+    /// Answers a client that may not.
+    void refuse(const Requester& requester);
+
 private:
+    enum class Turn {
+        passed, ///< the next program may try
+        kept    ///< the others come later
+    };
+
     void fail(const Requester& requester, proto::RequestError error, std::string message);
     void send(const Fleet& fleet, const proto::NodeId& node, proto::Message message);
     void log(LogLevel level, const Program& program, const std::string& text);
@@ -84,7 +93,8 @@ private:
     bool is_over(const Program& program) const { return program.is<Program::Over>(); }
 
     void place_next(Fleet& fleet);
-    void try_start(Program& program, Fleet& fleet);
+    Turn try_start(Program& program, Fleet& fleet);
+    void wait_because(Program& program, std::string reason);
     void reserve(Program& program, Placement placement, Fleet& fleet);
     void release(Program& program, Fleet& fleet);
     void start(Program& program, Fleet& fleet);
@@ -104,6 +114,7 @@ private:
     std::map<proto::ProgramId, Program> programs_;
     std::uint64_t last_number_ = 0;
     Milliseconds now_;
+    std::optional<Milliseconds> due_at_; ///< next_deadline() after the last step
     ProgramOutbox out_;
 };
 

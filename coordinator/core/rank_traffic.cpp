@@ -12,10 +12,10 @@ template <class Message>
 void Core::on_program(const Message& message, const From& from)
 {
     const Requester requester{from.packet.peer, from.packet.correlation};
-    if constexpr (std::is_same_v<Message, proto::LaunchProgram>) {
-        programs_.on(message, requester, from.packet.may_launch, fleet_);
-    } else {
+    if (from.packet.may_launch) {
         programs_.on(message, requester, fleet_);
+    } else {
+        programs_.refuse(requester);
     }
 }
 

@@ -46,6 +46,12 @@ void AgentHost::start(std::uint64_t incarnation)
     environment_.trace.note(environment_.now(), name_, incarnation,
                             [&] { return "STARTS, incarnation " + std::to_string(incarnation); });
     core_.emplace(std::move(settings));
+    ranks_.emplace(environment_, environment_.ranks, name_ + "." + std::to_string(incarnation),
+                   [this, life = life_](agent::Event event) {
+                       if (life == life_) {
+                           feed(std::move(event));
+                       }
+                   });
     has_failed_actor_ = false;
     fence_ = {};
     reconnect();
@@ -73,6 +79,7 @@ void AgentHost::end(const std::string& why)
         process->vanish();
     }
     actors_.clear();
+    ranks_->vanish();
     if (!is_retired_ && on_end_) {
         on_end_();
     }
@@ -125,7 +132,7 @@ bool AgentHost::is_busy() const
             return true;
         }
     }
-    return false;
+    return core_ && ranks_->is_busy();
 }
 
 void AgentHost::feed(agent::Event event)
@@ -138,11 +145,13 @@ void AgentHost::feed(agent::Event event)
         return;
     }
     fence_.hear(event);
+    ranks_->hear(event);
     auto effects = core_->step(event, agent::Milliseconds(environment_.now()));
     for (const auto& effect : effects) {
         fence_.see(effect, environment_.now());
     }
     fence_.check(name_, environment_.now());
+    environment_.ranks.check(name_ + "." + std::to_string(incarnation_), environment_.now());
     std::size_t reached = effects.size();
     const bool crashes = environment_.faults.strikes(Fault::agent_crash, crash_per_million_steps);
     if (crashes) {
@@ -177,6 +186,9 @@ void AgentHost::arm()
 void AgentHost::perform(const agent::SpawnActor& spawn)
 {
     const auto life = life_;
+    require(!ranks_->has_rank_in(spawn.launch.slot), "I16", [&] {
+        return name_ + " starts an actor in slot " + std::to_string(spawn.launch.slot.value) + ", where a rank is";
+    });
     ActorProcess::Owner owner{
         [this, life](agent::Launch launch, proto::Message message, std::vector<proto::Blob> blobs) {
             if (life == life_) {
@@ -206,6 +218,14 @@ void AgentHost::perform(const agent::KillActor& kill)
     if (found != actors_.end() && found->second->launch() == kill.launch) {
         found->second->die("was killed by SIGKILL");
     }
+}
+
+void AgentHost::perform(const agent::SpawnRank& spawn)
+{
+    ranks_->spawn(spawn, [this](proto::Slot slot) {
+        const auto actor = actors_.find(slot.value);
+        return actor != actors_.end() && actor->second->is_alive();
+    });
 }
 
 void AgentHost::perform(agent::SendToCoordinator& send)

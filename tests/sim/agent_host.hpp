@@ -6,6 +6,7 @@
 #include "tests/sim/coordinator_host.hpp"
 #include "tests/sim/fence_watch.hpp"
 #include "tests/sim/link.hpp"
+#include "tests/sim/rank_host.hpp"
 
 #include <map>
 #include <memory>
@@ -51,6 +52,11 @@ private:
     void perform(agent::SendToCoordinator& send);
     void perform(const agent::Redial&) { reconnect(); }
     void perform(const agent::SendToActor& send);
+    void perform(const agent::SpawnRank& spawn);
+    void perform(const agent::EndRank& end) { ranks_->end(end); }
+    void perform(const agent::ReadOutput& read) { ranks_->read(read); }
+    void perform(const agent::ChoosePort& choose) { ranks_->choose_port(choose); }
+    void perform(const agent::SendToRank& send) { ranks_->send(send); }
     void perform(const agent::Log& log);
     void perform(const agent::Exit& exit);
 
@@ -68,6 +74,7 @@ private:
     Time paused_until_ = 0;
     std::vector<agent::Event> held_;
     std::map<std::uint32_t, std::shared_ptr<ActorProcess>> actors_; ///< by slot: the newest process
+    std::optional<RankHost> ranks_;
     bool is_retired_ = false;
     bool has_failed_actor_ = false;
     std::function<void()> on_end_;

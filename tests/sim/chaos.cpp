@@ -13,8 +13,12 @@ constexpr std::uint64_t seldom = 3'000;
 
 Link& Chaos::any_link()
 {
-    const auto index = environment_.random.below(agents_.size() + clients_.size());
-    return index < agents_.size() ? agents_[index]->link() : clients_[index - agents_.size()]->link();
+    auto index = environment_.random.below(agents_.size() + clients_.size() + launchers_.size());
+    if (index < agents_.size()) {
+        return agents_[index]->link();
+    }
+    index -= agents_.size();
+    return index < clients_.size() ? clients_[index]->link() : launchers_[index - clients_.size()]->link();
 }
 
 AgentHost& Chaos::any_agent()

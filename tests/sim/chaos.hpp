@@ -3,6 +3,7 @@
 
 #include "tests/sim/agent_host.hpp"
 #include "tests/sim/client.hpp"
+#include "tests/sim/program_client.hpp"
 
 #include <memory>
 #include <vector>
@@ -13,8 +14,10 @@ namespace sdfleet::sim {
 class Chaos {
 public:
     Chaos(Environment& environment, CoordinatorHost& coordinator, Disk& disk,
-          std::vector<std::unique_ptr<AgentHost>>& agents, std::vector<std::unique_ptr<Client>>& clients)
-        : environment_(environment), coordinator_(coordinator), disk_(disk), agents_(agents), clients_(clients)
+          std::vector<std::unique_ptr<AgentHost>>& agents, std::vector<std::unique_ptr<Client>>& clients,
+          std::vector<std::unique_ptr<ProgramClient>>& launchers)
+        : environment_(environment), coordinator_(coordinator), disk_(disk), agents_(agents), clients_(clients),
+          launchers_(launchers)
     {
     }
 
@@ -35,6 +38,7 @@ private:
     Disk& disk_;
     std::vector<std::unique_ptr<AgentHost>>& agents_;
     std::vector<std::unique_ptr<Client>>& clients_;
+    std::vector<std::unique_ptr<ProgramClient>>& launchers_;
 };
 
 } // namespace sdfleet::sim

@@ -35,6 +35,7 @@ enum class Fault : std::uint8_t {
     disk_full,
     slow_disk,
     stranger, ///< a peer that never said hello
+    rank_death,
     count
 };
 constexpr auto fault_count = static_cast<std::size_t>(Fault::count);

@@ -9,10 +9,12 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 
 namespace sdfleet::sim {
 
-/// I3 as an agent has to keep it: when its lease is over, its actors have been told to stop. Knows what really came from
+/// I3 as an agent has to keep it: when its lease is over, its actors have been told to stop, and its ranks killed. Knows what really came from
 /// the coordinator, whatever the agent believes.
 class FenceWatch {
 public:
@@ -35,6 +37,8 @@ public:
             }
         } else if (const auto* exited = std::get_if<agent::ActorExited>(&event)) {
             working_.erase(exited->launch);
+        } else if (const auto* ended = std::get_if<agent::RankEnded>(&event)) {
+            running_.erase({ended->run, ended->rank});
         }
     }
 
@@ -56,6 +60,10 @@ public:
             }
         } else if (const auto* kill = std::get_if<agent::KillActor>(&effect)) {
             working_.erase(kill->launch);
+        } else if (const auto* spawn = std::get_if<agent::SpawnRank>(&effect)) {
+            running_.insert({spawn->run, spawn->rank});
+        } else if (const auto* end = std::get_if<agent::EndRank>(&effect); end && end->ending != agent::Ending::ask) {
+            running_.erase({end->run, end->rank});
         }
     }
 
@@ -64,6 +72,10 @@ public:
         require(working_.empty() || now < lease_until_, "I3", [&] {
             return name + " lost its lease at " + std::to_string(lease_until_) + " ms and still works on " +
                    std::to_string(working_.size()) + " items";
+        });
+        require(running_.empty() || now < lease_until_, "I3", [&] {
+            return name + " lost its lease at " + std::to_string(lease_until_) + " ms and still has " +
+                   std::to_string(running_.size()) + " ranks";
         });
     }
 
@@ -74,6 +86,7 @@ private:
     Time hello_sent_at_ = 0;
     std::map<std::uint64_t, Time> heartbeats_; ///< sent, by sequence number
     std::map<agent::Launch, proto::AttemptId> working_;
+    std::set<std::pair<proto::ProgramRun, proto::Rank>> running_;
 };
 
 } // namespace sdfleet::sim

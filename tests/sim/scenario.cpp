@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/scenario.hpp"
 
+#include "tests/sim/program_text.hpp"
+
 #include <algorithm>
 
 namespace sdfleet::sim {
@@ -47,6 +49,49 @@ void choose_times(Scenario& scenario, Random& random)
     scenario.agent_limits.cancel_timeout = agent::Milliseconds(4'000);
 }
 
+/// Programs that the fleet can hold, also when one of its nodes is turned away.
+std::vector<ProgramPlan> make_programs(const Scenario& scenario, Random random)
+{
+    std::vector<ProgramPlan> programs;
+    if (random.chance(500)) {
+        return programs;
+    }
+    std::size_t devices = 0;
+    std::size_t fewest = scenario.nodes.front().actors;
+    for (const auto& node : scenario.nodes) {
+        devices += node.actors;
+        fewest = std::min(fewest, node.actors);
+    }
+    const bool are_all_there = scenario.limits.nodes >= scenario.nodes.size();
+    for (auto left = random.between(1, 3); left > 0; --left) {
+        ProgramPlan plan;
+        plan.id = {"program-" + std::to_string(left)};
+        const auto ranks = static_cast<std::int64_t>(are_all_there ? devices : fewest);
+        plan.spec.ranks = static_cast<std::uint32_t>(random.between(1, ranks));
+        if (are_all_there && random.chance(300)) {
+            plan.spec.ranks = static_cast<std::uint32_t>(random.between(1, static_cast<std::int64_t>(scenario.nodes.size())));
+            plan.spec.nodes = plan.spec.ranks;
+        }
+        RankPlan rank;
+        rank.run_ms = random.between(0, 6'000);
+        rank.words = static_cast<std::uint32_t>(random.chance(300) ? random.between(100, 400) : random.between(0, 20));
+        rank.failing_rank = static_cast<std::uint32_t>(random.below(plan.spec.ranks));
+        rank.failing_epochs = static_cast<std::uint32_t>(random.chance(300) ? random.between(1, 3) : 0);
+        rank.is_deaf = random.chance(200);
+        plan.spec.command = command_of(rank);
+        plan.spec.max_restarts = static_cast<std::uint32_t>(random.chance(500) ? random.between(1, 5) : 0);
+        plan.spec.stop_grace_ms = static_cast<std::uint32_t>(random.between(0, 3'000));
+        plan.launch_at = random.between(2'000, 25'000);
+        if (random.chance(200)) {
+            plan.stop_at = plan.launch_at + random.between(100, 10'000);
+        } else if (random.chance(150)) {
+            plan.silent_at = plan.launch_at + random.between(100, 10'000);
+        }
+        programs.push_back(std::move(plan));
+    }
+    return programs;
+}
+
 } // namespace
 
 Scenario make_scenario(Random random)
@@ -88,6 +133,7 @@ Scenario make_scenario(Random random)
     if (scenario.nodes.size() > 1 && are_nodes_alike && random.chance(300)) {
         scenario.limits.nodes = scenario.nodes.size() - 1; // one of them is refused while the others are there
     }
+    scenario.programs = make_programs(scenario, random.fork());
     return scenario;
 }
 

@@ -28,10 +28,20 @@ struct JobPlan {
     std::optional<Time> cancel_after;
 };
 
+/// A program that a client of its own will launch.
+struct ProgramPlan {
+    proto::ProgramId id;
+    proto::ProgramSpec spec;
+    Time launch_at = 0;
+    std::optional<Time> stop_at;
+    std::optional<Time> silent_at; ///< its client dies
+};
+
 /// The world before anything goes wrong in it: a function of the seed.
 struct Scenario {
     std::vector<NodePlan> nodes;
     std::vector<std::vector<JobPlan>> clients; ///< each with its jobs
+    std::vector<ProgramPlan> programs;
     coordinator::Options options;
     coordinator::Limits limits;
     agent::Limits agent_limits;

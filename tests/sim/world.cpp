@@ -16,7 +16,8 @@ constexpr Time settling_ms = 15'000;
 
 World::World(Environment& environment)
     : environment_(environment), disk_(environment, checker_), checker_(environment, disk_.state()),
-      coordinator_(environment, disk_, checker_), chaos_(environment, coordinator_, disk_, agents_, clients_)
+      coordinator_(environment, disk_, checker_),
+      chaos_(environment, coordinator_, disk_, agents_, clients_, launchers_)
 {
     for (const auto& plan : environment.scenario.nodes) {
         agents_.push_back(std::make_unique<AgentHost>(environment, coordinator_, plan, plan.name));
@@ -26,6 +27,9 @@ World::World(Environment& environment)
     for (std::size_t i = 0; i < environment.scenario.clients.size(); ++i) {
         clients_.push_back(std::make_unique<Client>(environment, coordinator_, checker_, "client-" + std::to_string(i),
                                                     environment.scenario.clients[i]));
+    }
+    for (const auto& plan : environment.scenario.programs) {
+        launchers_.push_back(std::make_unique<ProgramClient>(environment, coordinator_, plan));
     }
 }
 
@@ -47,6 +51,9 @@ void World::end_faults()
     for (const auto& client : clients_) {
         client->link().heal();
     }
+    for (const auto& launcher : launchers_) {
+        launcher->link().heal();
+    }
     for (std::size_t i = 0; i < agents_.size(); ++i) {
         agents_[i]->link().heal();
         if (i >= environment_.scenario.nodes.size()) {
@@ -58,6 +65,7 @@ void World::end_faults()
 bool World::is_drained() const
 {
     return std::ranges::all_of(clients_, [](const auto& client) { return client->is_done(); }) &&
+           std::ranges::all_of(launchers_, [](const auto& launcher) { return launcher->is_done(); }) &&
            std::ranges::none_of(agents_, [](const auto& agent) { return agent->is_busy(); });
 }
 
@@ -69,6 +77,9 @@ void World::run()
     }
     for (const auto& client : clients_) {
         client->start();
+    }
+    for (const auto& launcher : launchers_) {
+        launcher->start();
     }
     chaos_.start();
     environment_.agenda.at(environment_.scenario.faults_end, [this] { end_faults(); });
@@ -82,6 +93,9 @@ void World::run()
             std::string waiting;
             for (const auto& client : clients_) {
                 waiting += client->describe_waiting();
+            }
+            for (const auto& launcher : launchers_) {
+                waiting += launcher->describe_waiting();
             }
             for (const auto& agent : agents_) {
                 waiting += agent->is_busy() ? " " + agent->name() + " is busy" : "";

@@ -25,6 +25,7 @@ private:
     CoordinatorHost coordinator_;
     std::vector<std::unique_ptr<AgentHost>> agents_;
     std::vector<std::unique_ptr<Client>> clients_;
+    std::vector<std::unique_ptr<ProgramClient>> launchers_;
     Chaos chaos_;
     std::uint64_t last_incarnation_ = 0;
 };

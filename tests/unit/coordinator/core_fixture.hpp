@@ -64,6 +64,9 @@ public:
     std::vector<std::string> lines;
     std::set<std::string> files; ///< of large artifacts, by hash
     std::set<std::string> removed_artifacts;
+    std::set<std::string> launchers; ///< clients that may run programs
+    bool keeps_sends = false;
+    std::vector<Send> sends; ///< all that was sent, with correlations and blobs, when it is kept
 
     void feed(const Event& event)
     {
@@ -103,7 +106,13 @@ public:
     void say(const std::string& peer, proto::Message message, std::uint64_t correlation = 0,
              std::vector<proto::Blob> blobs = {})
     {
-        feed(PacketReceived{{peer}, {}, correlation, std::move(message), std::move(blobs), 1'700'000'000'000});
+        feed(PacketReceived{{peer},
+                            {},
+                            correlation,
+                            std::move(message),
+                            std::move(blobs),
+                            1'700'000'000'000,
+                            launchers.contains(peer)});
     }
 
     /// A node whose control connection bears its name. Its actors are ready.
@@ -279,7 +288,13 @@ private:
     Limits limits_;
     std::uint64_t epoch_;
 
-    void perform(Send& effect, std::deque<Event>&) { inbox[effect.peer.bytes].push_back(std::move(effect.message)); }
+    void perform(Send& effect, std::deque<Event>&)
+    {
+        if (keeps_sends) {
+            sends.push_back(effect);
+        }
+        inbox[effect.peer.bytes].push_back(std::move(effect.message));
+    }
 
     /// Of a disk that works, or of one that says nothing yet.
     void answer(Event event, std::deque<Event>& events)
