@@ -253,6 +253,7 @@ private:
     void abort_group(const proto::JobId& job_id, GroupRun& run, std::vector<proto::Rank> lost, const std::string& why);
     void abort_groups_with(const proto::ActorId& actor, const std::string& why);
     void start_groups();
+    std::vector<proto::ActorId> choose_members(const Job& job) const;
     void start_group(Job& job, std::vector<proto::ActorId> members);
     void hold_actors(const proto::JobId& job_id, const std::vector<proto::ActorId>& actors);
 

@@ -144,8 +144,8 @@ void Core::abort_groups_with(const proto::ActorId& actor, const std::string& why
     }
 }
 
-/// Starts the groups that can come together. The first in turn that cannot yet keeps those idle that it has, so that a
-/// stream of other work does not hold it up for ever.
+/// Starts the groups that can come together. The first in turn that cannot yet keeps the actors that it will have free of
+/// new work, so that a stream of other work does not hold it up for ever.
 void Core::start_groups()
 {
     std::vector<Job*> waiting;
@@ -158,30 +158,46 @@ void Core::start_groups()
     if (waiting.empty() && holding_group_.value.empty()) {
         return;
     }
-    hold_actors({}, {});
     std::ranges::sort(waiting, {}, [](const Job* job) { return std::pair(job->turn().urgency, job->number()); });
     for (Job* job : waiting) {
-        std::vector<proto::ActorId> idle;
-        std::size_t usable = 0;
-        for (const auto& [id, node] : fleet_.nodes()) {
-            for (const auto& [slot, actor] : node.actors) {
-                if (!is_usable(node, actor) || !may_join(node, actor, job->spec())) {
-                    continue;
-                }
-                ++usable;
-                if (actor.in_flight.empty() && has_room(node, actor)) {
-                    idle.push_back({id, slot});
-                }
-            }
+        auto members = choose_members(*job);
+        if (members.size() < job->spec().group) {
+            continue; // some are lost or lent: those that it could have need not wait for the others
         }
-        if (idle.size() >= job->spec().group) {
-            idle.resize(job->spec().group);
-            start_group(*job, std::move(idle));
-        } else if (usable >= job->spec().group) {
-            hold_actors(job->id(), idle);
+        const bool are_all_idle = std::ranges::all_of(
+            members, [this](const auto& id) { return fleet_.find(id)->in_flight.empty(); });
+        if (!are_all_idle) {
+            hold_actors(job->id(), members);
             return;
         }
+        hold_actors({}, {});
+        start_group(*job, std::move(members));
     }
+    hold_actors({}, {});
+}
+
+/// Those that will be free first; fewer than the group needs when there are not as many.
+std::vector<proto::ActorId> Core::choose_members(const Job& job) const
+{
+    std::vector<std::pair<std::size_t, proto::ActorId>> candidates;
+    for (const auto& [id, node] : fleet_.nodes()) {
+        for (const auto& [slot, actor] : node.actors) {
+            const bool is_free_to_join = actor.held_for.value.empty() || actor.held_for == job.id() ||
+                                         actor.held_for == holding_group_;
+            if (is_usable(node, actor) && may_join(node, actor, job.spec()) && is_free_to_join &&
+                actor.paused_until <= now_) {
+                candidates.emplace_back(actor.in_flight.size(), proto::ActorId{id, slot});
+            }
+        }
+    }
+    std::ranges::sort(candidates);
+    candidates.resize(std::min<std::size_t>(candidates.size(), job.spec().group));
+    std::vector<proto::ActorId> members;
+    for (auto& [load, id] : candidates) {
+        members.push_back(std::move(id));
+    }
+    std::ranges::sort(members); // ranks are numbered node by node
+    return members;
 }
 
 /// Those of the group that waits; whoever was held before is free again.
@@ -200,9 +216,11 @@ void Core::hold_actors(const proto::JobId& job_id, const std::vector<proto::Acto
     }
     holding_group_ = job_id;
     for (const auto& id : actors) {
+        const Node& node = *fleet_.find(id.node_id);
         Actor& actor = *fleet_.find(id);
         actor.held_for = job_id;
-        note_room(*fleet_.find(id.node_id), actor);
+        note_room(node, actor);
+        ask_back_staged(node, actor);
     }
 }
 

@@ -5,7 +5,7 @@ import os
 import signal
 import unittest
 
-from fleet import HAS_ACTOR, MODELS, PATIENCE_S, Fleet, hashes_of, wait_for
+from fleet import HAS_ACTOR, MODELS, Fleet, hashes_of, manifest_of, wait_for
 
 FAILED = 1
 
@@ -31,8 +31,8 @@ class GroupFleet(unittest.TestCase):
     def results(self, job, count):
         folder = self.fleet.path / job
         self.sdctl("fetch", job, "--out", folder)
-        files = sorted((folder / job).glob("*.bin"))
-        self.assertEqual([f.read_text() for f in files], [f"word {index}" for index in range(count)])
+        texts = {row["index"]: (folder / row["file"]).read_text() for row in manifest_of(folder)}
+        self.assertEqual(texts, {index: f"word {index}" for index in range(count)})
 
     def watch(self, job, expect=0):
         self.sdctl("watch", job, expect=expect)

@@ -42,13 +42,13 @@ TEST_CASE("an issued key names the coordinator, is allowed, private, and gone wh
     REQUIRE(server);
     REQUIRE(member);
     REQUIRE(member->server_public_key == server->public_key);
-    REQUIRE(net::load_allowed_keys(folder.path) == std::set<std::string>{member->keys.public_key});
+    REQUIRE(net::load_allowed_keys(folder.path)->all == std::set<std::string>{member->keys.public_key});
     REQUIRE(net::list_members(folder.path) == std::vector<std::string>{"node-a"});
     REQUIRE(is_private(key_file));
     REQUIRE(is_private(folder.path / "keys" / "coordinator.key"));
 
     REQUIRE(net::revoke_member(folder.path, "node-a"));
-    REQUIRE(net::load_allowed_keys(folder.path)->empty());
+    REQUIRE(net::load_allowed_keys(folder.path)->all.empty());
 }
 
 TEST_CASE("the coordinator keeps its key across starts")
