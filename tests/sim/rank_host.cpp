@@ -25,9 +25,8 @@ void RankHost::spawn(const agent::SpawnRank& spawn, const std::function<bool(pro
                       std::to_string(spawn.rank.value);
     require(!ranks_.contains(key), "I16", [&] { return name + " is started twice"; });
     for (const auto slot : slots_.at(key)) {
-        require(!is_taken(slot) && !has_rank_in(slot), "I16", [&] {
-            return name + " starts in slot " + std::to_string(slot.value) + ", which is not free";
-        });
+        require(!is_taken(slot) && !has_rank_in(slot), "I16",
+                [&] { return name + " starts in slot " + std::to_string(slot.value) + ", which is not free"; });
     }
     auto process = std::make_shared<RankProcess>(environment_, spawn, name, happens_);
     ranks_[key] = process;
@@ -69,7 +68,8 @@ void RankHost::choose_port(const agent::ChoosePort& choose)
 
 void RankHost::send(const agent::SendToRank& send)
 {
-    const auto rank = std::ranges::find_if(ranks_, [&](const auto& entry) { return entry.second->name() == send.peer; });
+    const auto rank =
+        std::ranges::find_if(ranks_, [&](const auto& entry) { return entry.second->name() == send.peer; });
     require(rank != ranks_.end(), "I16", [&] { return name_ + " speaks to a rank that there is not: " + send.peer; });
     if (rank->second->is_alive()) {
         rank->second->hear(send.packet.message);
