@@ -32,7 +32,7 @@ void RankHost::spawn(const agent::SpawnRank& spawn, const std::function<bool(pro
     ranks_[key] = process;
     environment_.trace.note(environment_.now(), name, spawn.run.epoch.value, [] { return std::string("STARTS"); });
     watch_.starts(process, environment_.now());
-    environment_.agenda.in(0, [this, process, spawn, happens = happens_] {
+    environment_.agenda.in(0, [process, spawn, happens = happens_] {
         happens(agent::RankSpawned{spawn.run, spawn.rank, 7});
         process->start();
     });

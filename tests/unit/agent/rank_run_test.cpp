@@ -375,7 +375,11 @@ TEST_CASE("with the lease the ranks are lost: they are killed at once")
     story.forget();
     story.join(2);
     REQUIRE(story.sent<proto::ProgramOutput>().empty());
-    REQUIRE(story.sent<proto::RankExited>().empty()); // forgotten: the coordinator gave them up as well
+    REQUIRE(story.sent<proto::RankExited>().size() == 1); // the coordinator may not have given them up
+    REQUIRE(story.sent<proto::RanksGone>().size() == 1);
+    story.forget();
+    story.coordinator_says(RankStory::order_of(1)); // a word that was long on its way
+    REQUIRE(story.effects_of<KillActor>().empty());
 }
 
 TEST_CASE("an agent that was superseded kills its ranks at once: they may be running elsewhere")
