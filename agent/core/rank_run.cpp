@@ -58,7 +58,7 @@ bool RankRun::may_be_forgotten(Milliseconds now) const
 {
     const auto* gone = std::get_if<Gone>(&phase_);
     // A stream that was not read to its end would stay open.
-    return gone != nullptr && are_streams_ended() && (is_abandoned_ || now >= gone->at + limits_.run_memory);
+    return gone != nullptr && are_streams_ended() && now >= gone->at + limits_.run_memory;
 }
 
 // ---------------------------------------------------------------- start

@@ -114,8 +114,8 @@ private:
     bool has_devices_ = true;
     std::optional<Milliseconds> streams_deadline_; ///< set when the last rank has ended
     std::uint16_t master_port_ = 0;
-    std::deque<Output> held_;     ///< of each stream at most one piece
-    std::deque<SentOutput> sent_; ///< not taken yet
+    std::deque<Output> held_;               ///< of each stream at most one piece
+    std::deque<SentOutput> sent_;           ///< not taken yet
     std::optional<Milliseconds> repeat_at_; ///< while there is any
     std::uint64_t sent_until_ = 0;
     std::uint64_t taken_until_ = 0;

@@ -142,9 +142,8 @@ std::optional<Choice> choose_by(const std::vector<Offer>& offers, const proto::P
 /// The most idle nodes, if that takes no more nodes than the largest ones would.
 std::optional<Choice> choose(const std::vector<Offer>& offers, const proto::ProgramSpec& spec)
 {
-    auto idlest = choose_by(offers, spec, [&](const Offer& offer) {
-        return std::tuple(offer.idle_ranks(spec), offer.ranks(spec));
-    });
+    auto idlest = choose_by(offers, spec,
+                            [&](const Offer& offer) { return std::tuple(offer.idle_ranks(spec), offer.ranks(spec)); });
     auto largest = choose_by(offers, spec, [&](const Offer& offer) {
         return std::tuple(std::min(offer.ranks(spec), spec.ranks), offer.idle_ranks(spec));
     });

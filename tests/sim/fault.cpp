@@ -9,7 +9,7 @@ std::string_view name_of(Fault fault)
         "loss",        "duplicate",     "delay",     "reorder",     "corruption",        "cut",
         "one-way-cut", "stall",         "mass-cut",  "reconnect",   "coordinator-crash", "coordinator-pause",
         "agent-crash", "agent-pause",   "clone",     "actor-death", "actor-stop",        "actor-stuck",
-        "actor-slow",  "store-failure", "disk-full", "slow-disk",   "stranger",  "rank-death"};
+        "actor-slow",  "store-failure", "disk-full", "slow-disk",   "stranger",          "rank-death"};
     return names.at(static_cast<std::size_t>(fault));
 }
 

@@ -31,9 +31,8 @@ void ProgramClient::start()
         ask();
     });
     if (plan_.stop_at) {
-        environment_.agenda.at(*plan_.stop_at, [this] {
-            stage_ = stage_ == Stage::watching ? Stage::stopping : stage_;
-        });
+        environment_.agenda.at(*plan_.stop_at,
+                               [this] { stage_ = stage_ == Stage::watching ? Stage::stopping : stage_; });
     }
     if (plan_.silent_at) {
         environment_.agenda.at(*plan_.silent_at, [this] { stage_ = Stage::over; });

@@ -25,15 +25,14 @@ void RankHost::spawn(const agent::SpawnRank& spawn, const std::function<bool(pro
                       std::to_string(spawn.rank.value);
     require(!ranks_.contains(key), "I16", [&] { return name + " is started twice"; });
     for (const auto slot : slots_.at(key)) {
-        require(!is_taken(slot) && !has_rank_in(slot), "I16", [&] {
-            return name + " starts in slot " + std::to_string(slot.value) + ", which is not free";
-        });
+        require(!is_taken(slot) && !has_rank_in(slot), "I16",
+                [&] { return name + " starts in slot " + std::to_string(slot.value) + ", which is not free"; });
     }
     auto process = std::make_shared<RankProcess>(environment_, spawn, name, happens_);
     ranks_[key] = process;
     environment_.trace.note(environment_.now(), name, spawn.run.epoch.value, [] { return std::string("STARTS"); });
     watch_.starts(process, environment_.now());
-    environment_.agenda.in(0, [this, process, spawn, happens = happens_] {
+    environment_.agenda.in(0, [process, spawn, happens = happens_] {
         happens(agent::RankSpawned{spawn.run, spawn.rank, 7});
         process->start();
     });
@@ -69,7 +68,8 @@ void RankHost::choose_port(const agent::ChoosePort& choose)
 
 void RankHost::send(const agent::SendToRank& send)
 {
-    const auto rank = std::ranges::find_if(ranks_, [&](const auto& entry) { return entry.second->name() == send.peer; });
+    const auto rank =
+        std::ranges::find_if(ranks_, [&](const auto& entry) { return entry.second->name() == send.peer; });
     require(rank != ranks_.end(), "I16", [&] { return name_ + " speaks to a rank that there is not: " + send.peer; });
     if (rank->second->is_alive()) {
         rank->second->hear(send.packet.message);

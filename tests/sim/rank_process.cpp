@@ -56,9 +56,11 @@ void RankProcess::start()
                 number_in(spawn_, "SDFLEET_EPOCH") == spawn_.run.epoch.value && number_in(spawn_, "MASTER_PORT") > 0,
             "I16", [&] { return name_ + " has a wrong environment"; });
     const proto::GroupMember member{spawn_.rank, "host", {"tcp://10.0.0.1:4000"}, "key"};
-    say(agent::FromRank{name_,
-                        {{}, proto::GroupJoin{{spawn_.run.program_id.value + "/default"}, spawn_.run.epoch, world_size,
-                                              5'000, member}, {}}});
+    say(agent::FromRank{
+        name_,
+        {{},
+         proto::GroupJoin{{spawn_.run.program_id.value + "/default"}, spawn_.run.epoch, world_size, 5'000, member},
+         {}}});
     later(plan_.run_ms / (plan_.words + 1), &RankProcess::write);
 }
 

@@ -69,7 +69,8 @@ std::vector<ProgramPlan> make_programs(const Scenario& scenario, Random random)
         const auto ranks = static_cast<std::int64_t>(are_all_there ? devices : fewest);
         plan.spec.ranks = static_cast<std::uint32_t>(random.between(1, ranks));
         if (are_all_there && random.chance(300)) {
-            plan.spec.ranks = static_cast<std::uint32_t>(random.between(1, static_cast<std::int64_t>(scenario.nodes.size())));
+            plan.spec.ranks =
+                static_cast<std::uint32_t>(random.between(1, static_cast<std::int64_t>(scenario.nodes.size())));
             plan.spec.nodes = plan.spec.ranks;
         }
         RankPlan rank;

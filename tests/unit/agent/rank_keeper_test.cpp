@@ -213,10 +213,11 @@ TEST_CASE("SIGHUP kills all, whatever it does about signals and wherever it went
 TEST_CASE("when the agent dies its ranks do, with all that they started")
 {
     // The shell stands for an agent that is killed.
-    Running parent("/bin/sh", {"-c",
-                               "unset SDFLEET_PARENT_PID; \"$0\" keep-rank '' sh -c "
-                               "'setsid sh -c \"trap \\\"\\\" TERM HUP; echo ready; while :; do sleep 1; done\" & wait' & wait",
-                               SDFLEET_AGENT});
+    Running parent("/bin/sh",
+                   {"-c",
+                    "unset SDFLEET_PARENT_PID; \"$0\" keep-rank '' sh -c "
+                    "'setsid sh -c \"trap \\\"\\\" TERM HUP; echo ready; while :; do sleep 1; done\" & wait' & wait",
+                    SDFLEET_AGENT});
     REQUIRE(parent.out.read_line() == "ready");
 
     parent.process->signal(SIGKILL);

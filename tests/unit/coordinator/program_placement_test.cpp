@@ -286,7 +286,8 @@ TEST_CASE("whatever the fleet, a placement gives no device twice and honours wha
         for (std::size_t i = 0; i < node_count; ++i) {
             const auto devices = *rc::gen::container<std::string>(
                 rc::gen::element('i', 'i', 'i', 'b', 'b', 'f', 'l', 'o', 'e')); // rapidcheck keeps them short
-            fleet.add("node-" + std::to_string(i), devices).is_draining = *rc::gen::weightedElement<bool>({{5, false}, {1, true}});
+            fleet.add("node-" + std::to_string(i), devices).is_draining =
+                *rc::gen::weightedElement<bool>({{5, false}, {1, true}});
         }
         const auto spec = ranks(*rc::gen::inRange<std::uint32_t>(1, 9), *rc::gen::inRange<std::uint32_t>(0, 4),
                                 *rc::gen::inRange<std::uint32_t>(1, 4));

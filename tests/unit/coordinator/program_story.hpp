@@ -132,7 +132,8 @@ public:
 private:
     void tell_phase(const std::string& node, proto::Slot slot, proto::ActorPhase phase)
     {
-        say(node, proto::ActorUpdate{{slot, "cpu", phase, phase == proto::ActorPhase::lent ? 0 : 200 + slot.value, 0, ""}});
+        say(node,
+            proto::ActorUpdate{{slot, "cpu", phase, phase == proto::ActorPhase::lent ? 0 : 200 + slot.value, 0, ""}});
     }
 };
 

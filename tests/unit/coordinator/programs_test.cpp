@@ -26,9 +26,9 @@ TEST_CASE("a client without the right may neither launch nor watch nor stop prog
     world.launch("p", program_of(1));
     world.say("stranger", proto::ClientHello{});
 
-    for (const proto::Message& message : {proto::Message(proto::LaunchProgram{{"q"}, program_of(1)}),
-                                          proto::Message(proto::WatchProgram{{"p"}, 0, 0, 0}),
-                                          proto::Message(proto::StopProgram{{"p"}, true})}) {
+    for (const proto::Message& message :
+         {proto::Message(proto::LaunchProgram{{"q"}, program_of(1)}),
+          proto::Message(proto::WatchProgram{{"p"}, 0, 0, 0}), proto::Message(proto::StopProgram{{"p"}, true})}) {
         const auto refused = refusal(world, "stranger", message);
         REQUIRE(refused.error == proto::RequestError::not_allowed);
         REQUIRE(refused.message.find("--may-launch") != std::string::npos);
@@ -520,7 +520,8 @@ TEST_CASE("a run that is absent from its node's heartbeats for a while is gone")
     REQUIRE(world.look("p").detail.find("node a does not have it any more") != std::string::npos);
 }
 
-TEST_CASE("a run that nobody knows is stopped at once when a heartbeat names it: ranks of an earlier coordinator, for one")
+TEST_CASE(
+    "a run that nobody knows is stopped at once when a heartbeat names it: ranks of an earlier coordinator, for one")
 {
     ProgramStory world({{"a", 1}});
 

@@ -56,14 +56,14 @@ TEST_CASE("a program without a command, or with one that no system can run, is r
 TEST_CASE("environment variables have names that can be names, and values with an end")
 {
     using Spec = proto::ProgramSpec;
-    const auto named = [](const std::string& name) {
-        return [name](Spec& spec) { spec.environment = {{name, "x"}}; };
-    };
+    const auto named = [](const std::string& name) { return [name](Spec& spec) { spec.environment = {{name, "x"}}; }; };
     REQUIRE(has_fault("'' cannot be the name", named("")));
     REQUIRE(has_fault("'A=B' cannot be the name", named("A=B")));
     REQUIRE(has_fault("cannot be the name", named(std::string("A\0B", 3))));
     REQUIRE(has_fault("cannot be the name", named(std::string(257, 'A'))));
-    REQUIRE(has_fault("the value of A", [](Spec& spec) { spec.environment = {{"A", std::string(32 * 1024 + 1, 'x')}}; }));
+    REQUIRE(has_fault("the value of A", [](Spec& spec) {
+        spec.environment = {{"A", std::string(32 * 1024 + 1, 'x')}};
+    }));
     REQUIRE(has_fault("the value of A", [](Spec& spec) { spec.environment = {{"A", std::string("x\0", 2)}}; }));
     REQUIRE(has_fault("at most 1024", [](Spec& spec) { spec.environment.resize(1'025, {"A", "x"}); }));
 }

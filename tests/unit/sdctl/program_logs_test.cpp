@@ -115,8 +115,9 @@ TEST_CASE("as JSON each line is a document, and bytes that are no text do not br
 {
     const auto text = shown({"say \"hi\"\n\xff\xfe\n"}, LogStyle::json);
 
-    REQUIRE(text == "{\"event\":\"output\",\"rank\":0,\"stream\":\"stdout\",\"line\":\"say \\\"hi\\\"\"}\n"
-                    "{\"event\":\"output\",\"rank\":0,\"stream\":\"stdout\",\"line\":\"(bytes that are not UTF-8)\"}\n");
+    REQUIRE(text ==
+            "{\"event\":\"output\",\"rank\":0,\"stream\":\"stdout\",\"line\":\"say \\\"hi\\\"\"}\n"
+            "{\"event\":\"output\",\"rank\":0,\"stream\":\"stdout\",\"line\":\"(bytes that are not UTF-8)\"}\n");
 }
 
 TEST_CASE("gathered logs hold a rank's bytes as they are, both streams, and begin anew with each program")
