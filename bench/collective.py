@@ -28,12 +28,21 @@ SIZES = (64 << 10, 1 << 20, 3 << 20)
 TIMEOUT_S = 300
 
 
+def free_port():
+    """Not one that the system gives to those who dial: dialling again and again, one would get it, and be connected to oneself."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
 def start(command, ranks):
     """One process for each rank, in torchrun's environment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    common = os.environ | {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "SDFLEET_PARENT_PID": str(os.getpid())}
+    common = os.environ | {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "SDFLEET_PARENT_PID": str(os.getpid())}
     return [
         subprocess.Popen(command, env=common | {"RANK": str(rank)}, stdout=subprocess.PIPE, text=True) for rank in range(ranks)
     ]

@@ -140,7 +140,8 @@ void MasterRendezvous::send(const Rendezvous::Sends& sends)
             box_.put(each.answer);
             continue;
         }
-        if (!std::holds_alternative<proto::GroupFormed>(each.answer)) {
+        constexpr std::size_t max_answered = 10'000;
+        if (!std::holds_alternative<proto::GroupFormed>(each.answer) && answered_.size() < max_answered) {
             answered_.insert(each.to);
         }
         auto message = std::visit([](const auto& answer) { return proto::Message(answer); }, each.answer);

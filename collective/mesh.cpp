@@ -165,7 +165,7 @@ Result<void> Mesh::connect(const std::vector<proto::GroupMember>& members, Deadl
         }
     }
     const auto is_connected = [&](const Peer& peer) {
-        return peer.connection >= 0 || &peer == &peers_[self_.rank.value];
+        return peer.connection >= 0 || peer.has_left || &peer == &peers_[self_.rank.value];
     };
     while (true) {
         take_events();

@@ -34,6 +34,11 @@ std::vector<std::optional<Error>> come(const std::vector<Comer>& comers)
     });
 }
 
+std::string line_of(const Result<ProcessGroup>& group)
+{
+    return group ? "formed" : group.error().message;
+}
+
 template <class CauseType>
 const CauseType& cause_of(const std::optional<Error>& error)
 {
@@ -72,16 +77,15 @@ TEST_CASE("rank 0 may come last")
 {
     const ViaMaster master{"127.0.0.1", free_port(), ""};
     std::atomic<bool> is_waiting = false;
-    const auto outcomes = on_ranks<bool>(2, [&](std::uint32_t rank) {
+    const auto outcomes = on_ranks<std::string>(2, [&](std::uint32_t rank) {
         if (rank == 0) {
-            while (!is_waiting) {
-                std::this_thread::yield();
-            }
+            is_waiting.wait(false);
         }
         is_waiting = true;
-        return init_process_group(Backend::zmq, rank, 2, master, options_with(patience)).has_value();
+        is_waiting.notify_all();
+        return line_of(init_process_group(Backend::zmq, rank, 2, master, options_with(patience)));
     });
-    REQUIRE((outcomes[0] && outcomes[1]));
+    REQUIRE(outcomes == std::vector<std::string>{"formed", "formed"});
 }
 
 TEST_CASE("who waits in vain learns who is missing")
@@ -107,15 +111,15 @@ TEST_CASE("a rank with another idea of the world is refused, and so is a second 
     const ViaMaster master{"127.0.0.1", free_port(), ""};
     const auto patient = options_with(patience);
     std::vector<std::optional<Error>> misfits;
-    const auto outcomes = on_ranks<bool>(3, [&](std::uint32_t rank) {
+    const auto outcomes = on_ranks<std::string>(3, [&](std::uint32_t rank) {
         if (rank < 2) {
-            return init_process_group(Backend::zmq, rank, 3, master, patient).has_value();
+            return line_of(init_process_group(Backend::zmq, rank, 3, master, patient));
         }
         wait_for_listener(master.port);
         misfits = come({{2, 5, master, patient}, {0, 3, {"127.0.0.1", master.port, ""}, patient}});
-        return init_process_group(Backend::zmq, 2, 3, master, patient).has_value();
+        return line_of(init_process_group(Backend::zmq, 2, 3, master, patient));
     });
-    REQUIRE((outcomes[0] && outcomes[1] && outcomes[2]));
+    REQUIRE(outcomes == std::vector<std::string>(3, "formed"));
     cause_of<NotFormed>(misfits[0]);
     REQUIRE_THAT(misfits[0]->message, ContainsSubstring("world of 5") && ContainsSubstring("3"));
     cause_of<NotFormed>(misfits[1]);
@@ -144,14 +148,14 @@ TEST_CASE("a rank of an epoch that is over is refused, and the new epoch forms")
 {
     const ViaMaster master{"127.0.0.1", free_port(), ""};
     std::optional<Error> late;
-    const auto outcomes = on_ranks<bool>(2, [&](std::uint32_t rank) {
+    const auto outcomes = on_ranks<std::string>(2, [&](std::uint32_t rank) {
         if (rank == 1) {
             wait_for_listener(master.port);
             late = come({{1, 2, master, options_with(2s, 6)}})[0];
         }
-        return init_process_group(Backend::zmq, rank, 2, master, options_with(patience, 7)).has_value();
+        return line_of(init_process_group(Backend::zmq, rank, 2, master, options_with(patience, 7)));
     });
-    REQUIRE((outcomes[0] && outcomes[1]));
+    REQUIRE(outcomes == std::vector<std::string>(2, "formed"));
     cause_of<NotFormed>(late);
     REQUIRE_THAT(late->message, ContainsSubstring("epoch 7 has begun"));
 }

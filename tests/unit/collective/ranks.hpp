@@ -4,10 +4,12 @@
 
 #include "collective/process_group.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -21,18 +23,26 @@
 
 namespace sdfleet::collective::test {
 
-/// A port of the loopback address that nobody listens at.
+/// A port of the loopback address that nobody listens at. Not one that the system gives to those who dial: dialling again
+/// and again, one would sooner or later get it, and be connected to oneself.
 inline std::uint16_t free_port()
 {
-    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    ::bind(socket, reinterpret_cast<sockaddr*>(&address), length);
-    ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
-    ::close(socket);
-    return ntohs(address.sin_port);
+    static std::atomic<std::uint32_t> next = std::random_device{}();
+    constexpr std::uint32_t first = 20'000;
+    constexpr std::uint32_t count = 12'000;
+    while (true) {
+        const auto port = static_cast<std::uint16_t>(first + next++ % count);
+        const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(port);
+        const bool is_free = ::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+        ::close(socket);
+        if (is_free) {
+            return port;
+        }
+    }
 }
 
 /// Returns when somebody listens at this port of the loopback address.
