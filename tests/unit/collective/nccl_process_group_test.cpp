@@ -168,6 +168,7 @@ TEST_CASE("a call on device memory that cannot work breaks nothing")
         const std::vector<Result<void>> refused{
             device.broadcast(memory.data(), 8, type, 2, {}, {}),
             device.broadcast(nullptr, 8, type, 0, {}, {}),
+            device.broadcast(memory.data(), 8, static_cast<ElementType>(77), 0, {}, {}),
             device.all_reduce(memory.data(), 8, ElementType::int32, ReduceOp::avg, {}, {}),
             device.all_reduce(memory.data(), std::size_t{1} << 62, type, ReduceOp::sum, {}, {}),
             device.gather(memory.data(), nullptr, 4, type, group.rank(), {}, {}),
