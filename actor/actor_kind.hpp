@@ -34,7 +34,7 @@ using Outcome = tl::expected<Product, Failure>;
 /// whichever actor.
 struct Draft {
     std::string media_type;
-    proto::Blob content; ///< an image's pixels, uint8 [height, width, 3], or the product's content itself
+    proto::Blob content;      ///< an image's pixels, uint8 [height, width, 3], or the product's content itself
     std::uint32_t height = 0; ///< 0 = the content needs no encoding
     std::uint32_t width = 0;
     std::vector<std::pair<std::string, std::string>> texts; ///< that the encoded image carries

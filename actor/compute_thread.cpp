@@ -177,14 +177,13 @@ WorkContext ComputeThread::context_of(proto::AttemptId id, const std::stop_token
 void ComputeThread::work_on(const proto::AssignGroup& order, const std::stop_token& cancelled)
 {
     const auto kind = kinds_.find(order.parameters.kind_name());
-    GroupWork work(order, agent_, kind == kinds_.end() ? nullptr : kind->second.get(),
-                   {[this, &cancelled](proto::AttemptId id) { return context_of(id, cancelled); },
-                    [this](proto::Packet packet) {
-                        tell([packet = std::move(packet)](const News& news) mutable {
-                            news.on_finished(std::move(packet));
-                        });
-                    },
-                    cancelled});
+    GroupWork work(
+        order, agent_, kind == kinds_.end() ? nullptr : kind->second.get(),
+        {[this, &cancelled](proto::AttemptId id) { return context_of(id, cancelled); },
+         [this](proto::Packet packet) {
+             tell([packet = std::move(packet)](const News& news) mutable { news.on_finished(std::move(packet)); });
+         },
+         cancelled});
     work.run();
     tell([leave = proto::GroupLeave{order.group, order.epoch, order.rank}](const News& news) {
         if (news.on_group_left) {

@@ -169,7 +169,8 @@ bool GroupWork::take(std::uint32_t rank, const collective::Bytes& head, collecti
 {
     auto item = decode_draft(head);
     const auto own = items_of(rank);
-    const bool is_its = item && std::ranges::any_of(own, [&](const auto* one) { return one->attempt_id == item->attempt_id; });
+    const bool is_its =
+        item && std::ranges::any_of(own, [&](const auto* one) { return one->attempt_id == item->attempt_id; });
     if (!is_its) {
         return false;
     }
@@ -192,9 +193,9 @@ void GroupWork::give_up_rest(const std::string& why)
 {
     for (const auto* item : items_of(order_.rank.value)) {
         if (!answered_.contains(item->attempt_id)) {
-            hooks_.tell(failed(assign_of(*item), {kind_ == nullptr ? proto::FailureReason::bad_request
-                                                                  : proto::FailureReason::cancelled,
-                                                  "its group ended: " + why}));
+            hooks_.tell(failed(assign_of(*item),
+                               {kind_ == nullptr ? proto::FailureReason::bad_request : proto::FailureReason::cancelled,
+                                "its group ended: " + why}));
         }
     }
 }

@@ -708,7 +708,8 @@ struct Status {
                      bytes_stored, dispatch, dispatch_sum_us, faults)
 };
 
-using MessageVariant = std::variant<AgentHello, ClientHello, ActorHello, Welcome, Refused, Goodbye, Heartbeat, HeartbeatAck, ActorUpdate,
+using MessageVariant =
+    std::variant<AgentHello, ClientHello, ActorHello, Welcome, Refused, Goodbye, Heartbeat, HeartbeatAck, ActorUpdate,
                  Assign, Accepted, Started, StepProgress, ItemDone, ItemFailed, ResultAck, CancelAttempt, Submit,
                  Submitted, WatchJob, JobChanges, GetJob, JobDetail, ListJobs, JobList, ListNodes, NodeList, ListModels,
                  ModelList, CancelJob, JobCancelled, FetchArtifact, Artifact, RequestFailed, DrainNode, FenceNode,
@@ -733,7 +734,7 @@ public:
     ~Message();
 
     template <class Body>
-        requires is_alternative<std::decay_t<Body>, MessageVariant> Message(Body&& body) // NOLINT: meant to convert
+    requires is_alternative<std::decay_t<Body>, MessageVariant> Message(Body&& body) // NOLINT: meant to convert
         : Message()
     {
         std::decay_t<Body> moved(std::forward<Body>(body));

@@ -122,8 +122,9 @@ void add_job_options(CLI::App& command, JobOptions& o)
         ->check(CLI::Range(-proto::max_priority, proto::max_priority))
         ->capture_default_str();
     command
-        .add_option("--group", o.group,
-                    "So many actors draw the job together, as one process group: all start at once, rank 0 gathers the images")
+        .add_option(
+            "--group", o.group,
+            "So many actors draw the job together, as one process group: all start at once, rank 0 gathers the images")
         ->check(CLI::Range(1U, proto::max_group));
     command.add_option("--gather", o.gather, "How a group's images come to its rank 0: auto, zmq or nccl")
         ->check(CLI::IsMember({"auto", "zmq", "nccl"}))

@@ -34,8 +34,8 @@ struct JobOptions {
     std::uint32_t clip_skip = 0;
     std::string split = "pull";
     std::int32_t priority = 0;
-    std::uint32_t group = 0; ///< 0 = each actor on its own
-    std::string gather;      ///< "auto", "zmq", "nccl"; empty = auto
+    std::uint32_t group = 0;                    ///< 0 = each actor on its own
+    std::string gather;                         ///< "auto", "zmq", "nccl"; empty = auto
     std::optional<std::uint32_t> echo_delay_ms; ///< an echo job when set
     std::uint32_t echo_bytes = 0;
 };

@@ -50,10 +50,9 @@ void ActorSlot::assign_group(const proto::AssignGroup& order, Outbox& out)
         const auto why = name() + (is<Ready>() ? " has other work" : " is not ready");
         for (const auto& item : order.items) {
             if (item.rank == order.rank) {
-                out.finished.push_back(
-                    {{item.attempt_id, order.job_id, item.index, slot_},
-                     failure_of(item, order.job_id, proto::FailureReason::overloaded, why),
-                     {}});
+                out.finished.push_back({{item.attempt_id, order.job_id, item.index, slot_},
+                                        failure_of(item, order.job_id, proto::FailureReason::overloaded, why),
+                                        {}});
             }
         }
         return;
@@ -80,7 +79,8 @@ void ActorSlot::abort_group(const std::string& why, Milliseconds now, Outbox& ou
 bool ActorSlot::finish_group_item(const proto::ItemDone& done, const proto::Packet& packet, Outbox& out)
 {
     const auto* item = group_item(done.attempt_id);
-    if (item == nullptr || packet.blobs.size() != 1 || (item->rank != group_->order.rank && group_->order.rank.value != 0)) {
+    if (item == nullptr || packet.blobs.size() != 1 ||
+        (item->rank != group_->order.rank && group_->order.rank.value != 0)) {
         return false;
     }
     auto copy = done;
@@ -98,9 +98,8 @@ bool ActorSlot::finish_group_item(const proto::ItemFailed& failure, Outbox& out)
         return false;
     }
     if (group_->open.erase(failure.attempt_id) > 0 && !group_->is_fenced) {
-        out.finished.push_back({report_of_group(*item),
-                                failure_of(*item, group_->order.job_id, failure.reason, failure.message),
-                                {}});
+        out.finished.push_back(
+            {report_of_group(*item), failure_of(*item, group_->order.job_id, failure.reason, failure.message), {}});
     }
     return true;
 }
@@ -113,8 +112,7 @@ void ActorSlot::fail_group(proto::FailureReason reason, const std::string& why, 
     for (const auto id : std::exchange(group_->open, {})) {
         const auto* item = group_item(id);
         if (!group_->is_fenced) {
-            out.finished.push_back(
-                {report_of_group(*item), failure_of(*item, group_->order.job_id, reason, why), {}});
+            out.finished.push_back({report_of_group(*item), failure_of(*item, group_->order.job_id, reason, why), {}});
         }
     }
     group_.reset();

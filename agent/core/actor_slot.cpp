@@ -437,7 +437,8 @@ void ActorSlot::on(const proto::Started& started, const proto::Packet&, Millisec
 void ActorSlot::on(const proto::StepProgress& progress, const proto::Packet&, Milliseconds now, Outbox& out)
 {
     if (group_ && !group_->is_fenced && group_->open.contains(progress.attempt_id)) {
-        if (progress.step == progress.steps) { // the others would be too many: the run's last sign of life is what counts
+        if (progress.step ==
+            progress.steps) { // the others would be too many: the run's last sign of life is what counts
             out.control.emplace_back(progress);
         }
         return;

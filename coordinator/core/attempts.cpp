@@ -69,8 +69,10 @@ Attempt& Core::begin_attempt(Node& node, Actor& actor, Job& job, std::uint32_t i
     const proto::ActorId actor_id{node.id, actor.state.slot};
     Attempt& attempt =
         attempts_
-            .try_emplace(id,
-                         Attempt{id, {job.id(), {index}}, actor_id, AttemptStage::assigned, now_, now_, now_, 0, {}, group_epoch})
+            .try_emplace(
+                id,
+                Attempt{
+                    id, {job.id(), {index}}, actor_id, AttemptStage::assigned, now_, now_, now_, 0, {}, group_epoch})
             .first->second;
     actor.in_flight.push_back(id);
     actor.model = job.spec().model;

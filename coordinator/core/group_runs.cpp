@@ -164,8 +164,8 @@ void Core::start_groups()
         if (members.size() < job->spec().group) {
             continue; // some are lost or lent: those that it could have need not wait for the others
         }
-        const bool are_all_idle = std::ranges::all_of(
-            members, [this](const auto& id) { return fleet_.find(id)->in_flight.empty(); });
+        const bool are_all_idle =
+            std::ranges::all_of(members, [this](const auto& id) { return fleet_.find(id)->in_flight.empty(); });
         if (!are_all_idle) {
             hold_actors(job->id(), members);
             return;
@@ -182,8 +182,8 @@ std::vector<proto::ActorId> Core::choose_members(const Job& job) const
     std::vector<std::pair<std::size_t, proto::ActorId>> candidates;
     for (const auto& [id, node] : fleet_.nodes()) {
         for (const auto& [slot, actor] : node.actors) {
-            const bool is_free_to_join = actor.held_for.value.empty() || actor.held_for == job.id() ||
-                                         actor.held_for == holding_group_;
+            const bool is_free_to_join =
+                actor.held_for.value.empty() || actor.held_for == job.id() || actor.held_for == holding_group_;
             if (is_usable(node, actor) && may_join(node, actor, job.spec()) && is_free_to_join &&
                 actor.paused_until <= now_) {
                 candidates.emplace_back(actor.in_flight.size(), proto::ActorId{id, slot});
@@ -238,8 +238,18 @@ void Core::start_group(Job& job, std::vector<proto::ActorId> members)
         actor.held_for = job.id();
         note_room(*fleet_.find(member.node_id), actor);
     }
-    proto::AssignGroup order{run.group, epoch, {}, world_size, {}, job.id(), job.spec().model, job.spec().parameters,
-                             job.spec().gather, static_cast<std::uint32_t>(options_.progress_timeout.count), {}, {}};
+    proto::AssignGroup order{run.group,
+                             epoch,
+                             {},
+                             world_size,
+                             {},
+                             job.id(),
+                             job.spec().model,
+                             job.spec().parameters,
+                             job.spec().gather,
+                             static_cast<std::uint32_t>(options_.progress_timeout.count),
+                             {},
+                             {}};
     for (std::size_t i = 0; i < queued.size(); ++i) {
         const auto index = queued[i];
         const auto& item = job.spec().items[index];
@@ -247,8 +257,7 @@ void Core::start_group(Job& job, std::vector<proto::ActorId> members)
                               ? item.rank.value_or(0)
                               : static_cast<std::uint32_t>(proto::rank_of_item(i, queued.size(), world_size));
         const auto& member = members[rank];
-        const Attempt& attempt =
-            take_item(*fleet_.find(member.node_id), *fleet_.find(member), job, index, epoch);
+        const Attempt& attempt = take_item(*fleet_.find(member.node_id), *fleet_.find(member), job, index, epoch);
         order.items.push_back({attempt.id, {index}, {rank}, item});
     }
     for (std::uint32_t rank = 0; rank < world_size; ++rank) {

@@ -26,11 +26,11 @@ struct Options {
     Milliseconds unservable_timeout{600'000}; ///< items that no live actor can serve fail after this long
     Milliseconds missing_timeout{3'000}; ///< an attempt absent from its node's heartbeats for this long is requeued
     Milliseconds group_abort_timeout{15'000}; ///< members of an aborted group answer for their items within this
-    Milliseconds watch_pause{50};        ///< between two answers that only tell progress
-    Milliseconds storage_retry{1'000};   ///< between two tries to write a result
-    Milliseconds actor_pause{1'000};     ///< an actor that refused or dropped work gets none for this long
-    Milliseconds pin_grace{10'000};      ///< after a restart pinned items wait this long for their actor
-    Milliseconds model_stay{30'000};     ///< an actor may serve jobs of its loaded model this far ahead of their turn
+    Milliseconds watch_pause{50};             ///< between two answers that only tell progress
+    Milliseconds storage_retry{1'000};        ///< between two tries to write a result
+    Milliseconds actor_pause{1'000};          ///< an actor that refused or dropped work gets none for this long
+    Milliseconds pin_grace{10'000};           ///< after a restart pinned items wait this long for their actor
+    Milliseconds model_stay{30'000}; ///< an actor may serve jobs of its loaded model this far ahead of their turn
     Milliseconds speculation_interval{250};       ///< between two looks for items that hold up the end of a job
     Milliseconds peer_idle{600'000};              ///< a client silent for this long must say hello again
     std::size_t small_artifact_bytes = 32 * 1024; ///< up to this size an artifact is stored with its outcome
@@ -45,7 +45,7 @@ struct Limits {
     std::size_t nodes = 4'096;
     std::size_t actors_per_node = 256;
     std::size_t models_per_node = 1'024;
-    std::size_t in_flight_per_actor = 2; ///< one running, one staged
+    std::size_t in_flight_per_actor = 2;   ///< one running, one staged
     std::size_t group_items_per_actor = 8; ///< in one run of a group: what rank 0 can hold as raw images
     std::size_t peers = 16'384;
     std::size_t jobs = 200'000;

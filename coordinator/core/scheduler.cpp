@@ -142,9 +142,9 @@ bool Core::take_back(proto::AttemptId id, const proto::ActorId& idle)
     const Actor& idle_actor = *fleet_.find(idle);
     const Job& job = *jobs_.find(staged.item.job_id);
     const bool waits = node.actors.at(staged.actor.slot).in_flight.front() != id;
-    if (!waits || staged.group_epoch.value != 0 || node.state != proto::NodeState::alive || !has_room(idle_node, idle_actor) ||
-        !idle_node.serves(job.spec().model) || job.is_pinned(staged.item.index.value) ||
-        !would_end_sooner(staged, idle_actor)) {
+    if (!waits || staged.group_epoch.value != 0 || node.state != proto::NodeState::alive ||
+        !has_room(idle_node, idle_actor) || !idle_node.serves(job.spec().model) ||
+        job.is_pinned(staged.item.index.value) || !would_end_sooner(staged, idle_actor)) {
         return false;
     }
     taken_back_.insert(id);

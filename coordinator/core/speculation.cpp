@@ -113,8 +113,8 @@ bool Core::may_be_copied(const Attempt& attempt) const
 {
     const Job& job = *jobs_.find(attempt.item.job_id);
     const Item& item = job.item(attempt.item.index.value);
-    return job.is_open() && job.spec().group == 0 && item.attempt == attempt.id && item.copy.value == 0 && item.settlement == 0 &&
-           item.tries + 1 < options_.tries_per_item && !job.is_pinned(attempt.item.index.value);
+    return job.is_open() && job.spec().group == 0 && item.attempt == attempt.id && item.copy.value == 0 &&
+           item.settlement == 0 && item.tries + 1 < options_.tries_per_item && !job.is_pinned(attempt.item.index.value);
 }
 
 bool Core::copy_to(const proto::ActorId& idle, const Attempt& slow, double remaining)

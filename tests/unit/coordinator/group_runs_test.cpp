@@ -89,7 +89,8 @@ TEST_CASE("a group that cannot come together ever is refused, and says why")
     nccl.group = 2;
     nccl.gather = proto::Gather::nccl;
     world.submit("job", nccl);
-    REQUIRE(world.take_one<proto::RequestFailed>("client").message.find("with a GPU of their own") != std::string::npos);
+    REQUIRE(world.take_one<proto::RequestFailed>("client").message.find("with a GPU of their own") !=
+            std::string::npos);
 }
 
 TEST_CASE("a waiting group gets the next actors that become free, before other work")
