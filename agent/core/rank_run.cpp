@@ -290,6 +290,9 @@ void RankRun::abandon(Milliseconds now, Outbox& out)
     is_abandoned_ = true;
     drop_output();
     stop(Milliseconds{0}, now, out);
+    if (is<Running>()) {
+        escalate(now, out); // now, not with the next step: the lease is over
+    }
 }
 
 void RankRun::escalate(Milliseconds now, Outbox& out)

@@ -314,12 +314,12 @@ void Core::lose(Node& node, const std::string& why, proto::FailureReason reason)
         update_brake();
     }
     timers_.cancel(NodeTimer{node.id});
+    end_on(node, why); // first, so that groups hear which rank was lost
     for (auto& [slot, actor] : node.actors) {
         for (const auto id : std::vector(actor.in_flight)) {
             drop(Attempt(attempts_.at(id)), Failure{reason, "node " + node.id.value + " is lost: " + why});
         }
     }
-    end_on(node, why);
     is_fleet_changed_ = true;
 }
 

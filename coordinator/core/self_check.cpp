@@ -61,7 +61,7 @@ std::optional<std::string> Core::find_stale_index() const
     for (const auto& [id, job] : jobs_.all()) {
         const auto turns = jobs_.ready().by_model().find(job.spec().model);
         const bool is_in_turn = turns != jobs_.ready().by_model().end() && turns->second.contains(job.turn());
-        if (is_in_turn != (job.is_open() && job.has_unpinned())) {
+        if (is_in_turn != (job.is_open() && job.has_unpinned() && job.spec().group == 0)) {
             return "job " + id.value + (is_in_turn ? " is in" : " fell out of") + " the order of turns";
         }
         for (const auto& [rank, actor] : job.awaited_actors()) {
