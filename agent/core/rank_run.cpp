@@ -283,6 +283,7 @@ void RankRun::stop(Milliseconds grace, Milliseconds now, Outbox& out)
     } else if (kill_at < stopping_->kill_at) {
         stopping_->kill_at = kill_at;
     }
+    escalate(now, out); // without grace: in this very step
 }
 
 void RankRun::abandon(Milliseconds now, Outbox& out)
@@ -297,7 +298,7 @@ void RankRun::abandon(Milliseconds now, Outbox& out)
 
 void RankRun::escalate(Milliseconds now, Outbox& out)
 {
-    if (!stopping_ || are_all_ended()) {
+    if (!stopping_ || !is<Running>() || are_all_ended()) {
         return;
     }
     if (!stopping_->clean_up_at && now >= stopping_->kill_at) {
