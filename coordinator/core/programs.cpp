@@ -277,7 +277,16 @@ void Programs::place_next(Fleet& fleet)
     std::ranges::sort(waiting, {}, &Program::number);
     const Program* first = nullptr;
     for (Program* program : waiting) {
+        if (first == nullptr && !place(fleet, program->spec, program->id)) {
+            // Devices that a later one keeps already may be what this one lacks.
+            for (Program* other : waiting) {
+                if (other->number > program->number && !other->nodes.empty()) {
+                    release(*other, fleet);
+                }
+            }
+        }
         if (first != nullptr) {
+            release(*program, fleet);
             wait_because(*program, "program " + first->id.value + " is to start first");
         } else if (try_start(*program, fleet) == Turn::kept) {
             first = program;
