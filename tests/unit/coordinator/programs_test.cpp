@@ -575,24 +575,6 @@ TEST_CASE("a client that waits for news gets them when there are some, or when i
     REQUIRE(world.take<proto::ProgramChanges>("client").size() == 1);
 }
 
-TEST_CASE("devices that a later program keeps do not bar an earlier one that can be placed again")
-{
-    ProgramStory world({{"a", 1}, {"b", 1}});
-    world.submit("job", echo_job(4));
-    const auto on_a = world.start_all("a");
-    world.launch("first", program_of(2));
-    world.say("b", proto::Goodbye{"maintenance"});
-    world.launch("second", program_of(1)); // keeps the device of a, which is at work
-    REQUIRE(world.take<proto::StartRanks>("a").empty());
-
-    world.join("b", 1, 2);
-    for (const auto& assign : on_a) {
-        world.finish("a", assign);
-    }
-
-    REQUIRE(world.take_one<proto::StartRanks>("a").run.program_id == proto::ProgramId{"first"});
-}
-
 TEST_CASE("a program that is over can be asked for a while, then it is forgotten, and who waits is answered")
 {
     ProgramStory world({{"a", 1}});
