@@ -28,7 +28,7 @@ at::Tensor Linear::operator()(const at::Tensor& input) const
 
 namespace {
 
-/// Inputs above this many numbers are worked on in strips.
+/// Inputs on the CPU with more numbers than this are worked on in strips.
 constexpr std::int64_t max_whole_input = std::int64_t{1} << 23;
 
 /// at::conv2d of a 3x3 kernel with padding 1, of `input` made `scale` times as large (nearest), a strip of rows at a time:
@@ -54,10 +54,17 @@ at::Tensor convolve_in_strips(const Conv2d& conv, const at::Tensor& input, std::
     return output;
 }
 
+/// On a GPU the library's algorithms are implicit and copy nothing: strips would only be more launches.
+bool needs_strips(const at::Tensor& input, std::int64_t scale)
+{
+    return input.is_cpu() && scale * scale * input.numel() > max_whole_input;
+}
+
 /// Large, and nobody else looks at its memory.
 bool may_be_overwritten(const at::Tensor& tensor)
 {
-    return tensor.numel() > max_whole_input && tensor.use_count() == 1 && tensor.storage().use_count() == 1;
+    return tensor.is_cpu() && tensor.numel() > max_whole_input && tensor.use_count() == 1 &&
+           tensor.storage().use_count() == 1;
 }
 
 /// convolve_in_strips at scale 1, with the result in the first channels of the input's own memory.
@@ -91,7 +98,7 @@ Conv2d Conv2d::load(const WeightScope& scope, std::int64_t in, std::int64_t out,
 at::Tensor Conv2d::operator()(const at::Tensor& input) const
 {
     const bool pointwise = weight.size(2) == 1 && weight.size(3) == 1 && stride == 1 && padding == 0;
-    if (input.numel() > max_whole_input && weight.size(2) == 3 && stride == 1 && padding == 1) {
+    if (needs_strips(input, 1) && weight.size(2) == 3 && stride == 1 && padding == 1) {
         return convolve_in_strips(*this, input, 1);
     }
     if (!pointwise) {
@@ -117,7 +124,7 @@ at::Tensor Conv2d::consume(at::Tensor input) const
 at::Tensor Conv2d::of_upsampled(const at::Tensor& input) const
 {
     constexpr std::int64_t twice = 2;
-    if (twice * twice * input.numel() > max_whole_input) {
+    if (needs_strips(input, twice)) {
         return convolve_in_strips(*this, input, twice);
     }
     return (*this)(at::upsample_nearest2d(input, {twice * input.size(2), twice * input.size(3)}));
