@@ -41,16 +41,18 @@ base::Result<int> load()
     }
     try {
         // The hooks count quietly: without a driver, or with one that is too old, there are no devices.
-        if (const int count = at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0; count > 0) {
+        if (const int count = at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
+            count > 0) {
             return count;
         }
     } catch (const std::exception& error) {
         const std::string text = error.what();
         return missing(text.substr(0, text.find('\n')));
     }
-    return missing(has_nvidia_driver() ? "the NVIDIA driver shows no device (CUDA_VISIBLE_DEVICES, or a driver that is too "
-                                         "old for this LibTorch's CUDA; nvidia-smi shows both)"
-                                       : "there is no NVIDIA driver");
+    return missing(has_nvidia_driver()
+                       ? "the NVIDIA driver shows no device (CUDA_VISIBLE_DEVICES, or a driver that is too "
+                         "old for this LibTorch's CUDA; nvidia-smi shows both)"
+                       : "there is no NVIDIA driver");
 }
 
 } // namespace
