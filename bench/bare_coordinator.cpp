@@ -176,11 +176,13 @@ int main(int argc, char** argv)
     Options options;
     CLI::App app("Gives echo items to one agent");
     app.add_option("--listen", options.listen, "tcp://ADDRESS:PORT")->capture_default_str();
-    app.add_option("--actors", options.actors, "That the agent has")->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--actors", options.actors, "That the agent has")
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str();
     app.add_option("--in-flight", options.in_flight, "Items of each actor")
         ->check(CLI::Range(1, 2))
         ->capture_default_str();
-    app.add_option("--items", options.items, "How many")->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--items", options.items, "How many")->check(CLI::Range(1, 1'000'000))->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     BareCoordinator coordinator(options);
     if (!coordinator.run()) {

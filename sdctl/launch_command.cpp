@@ -130,11 +130,11 @@ void add_launch_command(CLI::App& app, Program& program)
          "rank that failed, the others are stopped; Ctrl-C stops all of them."},
         [options, &program] { return launch(program, *options); });
     auto& o = *options;
-    command->add_option("-n,--ranks", o.ranks, "Number of ranks")->check(CLI::PositiveNumber);
+    command->add_option("-n,--ranks", o.ranks, "Number of ranks")->check(CLI::Range(1U, proto::max_ranks));
     command->add_option("--nodes", o.spec.nodes, "Spread them over exactly so many nodes (default: as few as possible)")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1U, proto::max_ranks));
     command->add_option("--devices-per-rank", o.spec.devices_per_rank, "Devices that each rank gets, on one node")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Range(1U, proto::max_ranks))
         ->capture_default_str();
     command->add_option("--env", o.environment, "NAME=VALUE for the ranks' environment; may be repeated")
         ->type_name("NAME=VALUE")
@@ -156,7 +156,7 @@ void add_launch_command(CLI::App& app, Program& program)
         ->type_name("[DIR]");
     command->add_flag("--no-prefix", o.has_no_prefix, "Show what the ranks write as it is, without '[RANK] '");
     command->add_option("--local", o.local, "On this machine alone, without a coordinator: so many ranks")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1U, proto::max_ranks));
     command->add_option("--program-id", o.program_id,
                         "Name of the program in the coordinator's log (default: made up)");
 }
