@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import picture_parity
+
 
 @dataclass
 class Context:
@@ -122,9 +124,50 @@ def nccl(context):
     return Result(ok=code == 0 and report["ok"], why="; ".join(faults), facts=report, rows=rows)
 
 
+# What a picture drawn on a GPU may differ from the one drawn on the CPU in fp32, after 20 steps. LibTorch convolves in TF32 there,
+# unless it is told otherwise: fp32 is not exact.
+MAX_LATENTS_REL_L2 = {"fp32": 5e-3, "fp16": 2e-2, "bf16": 1e-1}
+MIN_PSNR_DB = {"fp32": 45, "fp16": 35, "bf16": 25}
+
+
+def draw(context, name, device, dtype):
+    """Two pictures of models/tiny-shapes; returns the tensor dump, or raises RuntimeError with the actor's own words."""
+    out = context.out / "pictures" / name
+    out.mkdir(parents=True, exist_ok=True)
+    dump = out / "tensors.safetensors"
+    log = out / "actor.json"
+    command = [context.build_dir / "bin" / "actor", "generate", "--model", context.repo / "models" / "tiny-shapes", "--steps", "20"]
+    command += ["--prompt", "a red circle", "--prompt", "a blue square", "--device", device, "--dtype", dtype]
+    code, _ = run_command([*command, "--out", out, "--dump-tensors", dump, "--json"], 300, log)
+    if code != 0:
+        raise RuntimeError(last_line(log.with_suffix(".err")) or f"actor ended with {code}")
+    return dump
+
+
+def pictures(context, device="cuda:0"):
+    reference = draw(context, "cpu-fp32", "cpu", "fp32")
+    result = Result(ok=True)
+    faults = []
+    for dtype, most in MAX_LATENTS_REL_L2.items():
+        name = f"{device.replace(':', '-')}-{dtype}"
+        try:
+            parity = picture_parity.compare(draw(context, name, device, dtype), reference)
+        except (RuntimeError, ValueError) as error:
+            faults.append(f"{device} in {dtype}: {error}")
+            continue
+        result.facts[dtype] = {**vars(parity), "psnr_db": min(parity.psnr_db, 999.0)}
+        result.rows.append((f"{device} {dtype} against CPU fp32", f"latents rel-L2 {parity.latents_rel_l2:.2e}, PSNR {parity.psnr_db:.1f} dB"))
+        if parity.latents_rel_l2 > most or parity.psnr_db < MIN_PSNR_DB[dtype]:
+            faults.append(f"{device} in {dtype}: rel-L2 {parity.latents_rel_l2:.2e} (at most {most}), PSNR {parity.psnr_db:.1f} dB (at least {MIN_PSNR_DB[dtype]})")
+    result.ok = not faults
+    result.why = "; ".join(faults)
+    return result
+
+
 PLUGIN = ("sdfleet_cuda", "nccl_test")
 PARTS = [
     Part("build", "configures the preset cuda and builds what the other parts need", build),
     Part("device", "what the GPU, its driver and NCCL are", device, PLUGIN),
     Part("nccl", "NCCL alone and in process groups: every operation, a deadline, an abort, the next epoch", nccl, PLUGIN),
+    Part("pictures", "pictures drawn on the GPU in fp32, fp16 and bf16 beside those of the CPU", pictures, ("actor",)),
 ]

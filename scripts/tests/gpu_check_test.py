@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 
 import gpu_check  # noqa: E402
 import gpu_parts  # noqa: E402
+import picture_parity  # noqa: E402
 
 EMULATED_GPU = os.environ.get("SDFLEET_EMULATED_GPU")
 
@@ -95,7 +96,7 @@ class OnAnEmulatedGpu(unittest.TestCase):
     def check(self, **environment):
         libraries = f"{EMULATED_GPU}:{EMULATED_GPU}/with_gather"
         with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, LD_LIBRARY_PATH=libraries, **environment):
-            code, _, err = run_main("--out", folder, "--build-dir", os.environ["SDFLEET_BUILD_DIR"])
+            code, _, err = run_main("device", "nccl", "--out", folder, "--build-dir", os.environ["SDFLEET_BUILD_DIR"])
             report = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))
             text = (Path(folder) / "report.md").read_text(encoding="utf-8")
         self.assertEqual(code, 0, err)
@@ -113,6 +114,32 @@ class OnAnEmulatedGpu(unittest.TestCase):
         self.assertEqual(parts["nccl"]["facts"]["ranks"], 1)
         self.assertIn("| two ranks refused, rank 1 | forming NCCL", text)
         self.assertIn("group: all_reduce ok", text)
+
+
+BUILD_DIR = Path(os.environ.get("SDFLEET_BUILD_DIR", "/nonexistent"))
+
+
+@unittest.skipUnless((BUILD_DIR / "bin" / "actor").exists(), "the actor is not built here")
+class Pictures(unittest.TestCase):
+    def context(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return gpu_parts.Context(repo=SCRIPTS.parent, build_dir=BUILD_DIR, out=Path(folder.name), targets=[])
+
+    def test_the_same_drawing_is_equal_and_one_in_bf16_is_measurably_near(self):
+        context = self.context()
+        fp32, bf16 = (gpu_parts.draw(context, dtype, "cpu", dtype) for dtype in ("fp32", "bf16"))
+        same = picture_parity.compare(fp32, fp32)
+        self.assertEqual((same.latents_rel_l2, same.psnr_db), (0, float("inf")))
+        near = picture_parity.compare(bf16, fp32)
+        self.assertTrue(1e-4 < near.latents_rel_l2 < 0.2, near)
+        self.assertTrue(15 < near.psnr_db < 80, near)
+
+    def test_a_device_that_cannot_be_used_fails_the_part_in_the_words_of_the_actor(self):
+        result = gpu_parts.pictures(self.context(), device="cuda:999")
+        self.assertFalse(result.ok)
+        self.assertIn("cuda:999 in fp16: actor generate: device cuda:999: ", result.why)
+        self.assertEqual(result.facts, {})
 
 
 if __name__ == "__main__":
