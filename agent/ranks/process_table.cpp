@@ -2,10 +2,10 @@
 #include "agent/ranks/process_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <sstream>
 #include <string_view>
@@ -17,10 +17,17 @@ namespace sdfleet::agent {
 
 namespace {
 
+/// What the file holds; a process that ends between the opening and the reading leaves nothing. By the stream's own read,
+/// which turns the buffer's exception about that into a state: an iterator over the buffer would let it through.
 std::string read(const std::filesystem::path& path)
 {
     std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+    std::string text;
+    std::array<char, 4096> part{};
+    while (file.read(part.data(), part.size()), file.gcount() > 0) {
+        text.append(part.data(), static_cast<std::size_t>(file.gcount()));
+    }
+    return text;
 }
 
 template <class Visit>
