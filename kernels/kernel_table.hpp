@@ -34,11 +34,12 @@ struct GroupNormArguments {
     const void* input; ///< [batch, pixels, channels]
     const void*
         row_bias; ///< [bias_rows, channels], added to the input first (a convolution's bias, a time embedding); or null
-    std::int64_t bias_rows; ///< 1 or batch
-    const void* weight;     ///< [channels]
-    const void* bias;       ///< [channels]
-    void* output;           ///< [batch, pixels, channels]
-    void* workspace;        ///< of group_norm_workspace_bytes; may be null where that is 0
+    std::int64_t bias_rows;   ///< 1 or batch
+    std::int64_t bias_stride; ///< elements from one row of row_bias to the next, at least channels
+    const void* weight;       ///< [channels]
+    const void* bias;         ///< [channels]
+    void* output;             ///< [batch, pixels, channels]
+    void* workspace;          ///< of group_norm_workspace_bytes; may be null where that is 0
     std::int64_t batch, pixels, channels, groups;
     float eps;
     bool silu;
