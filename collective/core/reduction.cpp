@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collective/core/reduction.hpp"
 
-#include "collective/core/half.hpp"
+#include "base/half.hpp"
 
 #include <concepts>
 #include <cstring>
@@ -10,6 +10,12 @@
 namespace sdfleet::collective {
 
 namespace {
+
+using base::Bfloat16;
+using base::Float16;
+using base::to_bfloat16;
+using base::to_float;
+using base::to_float16;
 
 /// How a stored element is computed with: load to a number, compute, store.
 template <class Stored>

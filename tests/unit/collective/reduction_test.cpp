@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "collective/core/half.hpp"
+#include "base/half.hpp"
 #include "collective/core/reduction.hpp"
 
 #include "tests/catch.hpp"
@@ -9,6 +9,7 @@
 #include <limits>
 #include <vector>
 
+using namespace sdfleet::base;
 using namespace sdfleet::collective;
 
 namespace {

@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace sdfleet::collective {
+namespace sdfleet::base {
 
 struct Float16 {
     std::uint16_t bits = 0;
@@ -63,4 +63,4 @@ inline Float16 to_float16(float value)
     return with_sign((rounded - ((127u - 15u) << 23)) >> 13);
 }
 
-} // namespace sdfleet::collective
+} // namespace sdfleet::base
