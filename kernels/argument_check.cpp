@@ -82,10 +82,13 @@ bool is_valid(const GroupNormArguments& a, std::int64_t workspace_bytes)
     if (!is_type(a.type) || !is_valid_group_norm(a.batch, a.pixels, a.channels, a.groups) || !(a.eps >= 0)) {
         return false;
     }
+    const std::int64_t element_bytes = bytes_of(a.type);
+    const bool has_rows =
+        a.bias_rows == 1 || (a.bias_rows == a.batch && a.bias_stride >= a.channels && a.bias_stride <= max_size);
     const bool has_row_bias =
-        a.row_bias == nullptr || (is_aligned(a.row_bias) && (a.bias_rows == 1 || a.bias_rows == a.batch));
+        a.row_bias == nullptr || (has_rows && is_aligned(a.row_bias, static_cast<std::uintptr_t>(element_bytes)));
     const bool has_workspace = workspace_bytes == 0 || is_array(a.workspace);
-    const std::int64_t bytes = a.batch * a.pixels * a.channels * bytes_of(a.type);
+    const std::int64_t bytes = a.batch * a.pixels * a.channels * element_bytes;
     return is_array(a.input) && is_array(a.weight) && is_array(a.bias) && is_array(a.output) && has_row_bias &&
            has_workspace && !overlap_in_part(a.output, a.input, bytes);
 }

@@ -32,8 +32,9 @@ using Queue = void*;
 struct GroupNormArguments {
     ElementType type;
     const void* input; ///< [batch, pixels, channels]
-    const void*
-        row_bias; ///< [bias_rows, channels], added to the input first (a convolution's bias, a time embedding); or null
+    /// [bias_rows, channels], added to the input first (a convolution's bias, a time embedding), or null; any alignment of
+    /// an element.
+    const void* row_bias;
     std::int64_t bias_rows;   ///< 1 or batch
     std::int64_t bias_stride; ///< elements from one row of row_bias to the next, at least channels
     const void* weight;       ///< [channels]

@@ -89,9 +89,9 @@ void run(const GroupNormArguments& a)
         const Element* image = static_cast<const Element*>(a.input) + row * a.pixels * a.channels;
         Element* output = static_cast<Element*>(a.output) + row * a.pixels * a.channels;
         const auto* row_bias = static_cast<const Element*>(a.row_bias);
+        const std::int64_t bias_begin = a.bias_rows == 1 ? 0 : row * a.bias_stride;
         for (std::int64_t c = 0; c < a.channels; ++c) {
-            of.row_bias[c] =
-                row_bias == nullptr ? 0.0f : to_float(row_bias[(a.bias_rows == 1 ? 0 : row) * a.channels + c]);
+            of.row_bias[c] = row_bias == nullptr ? 0.0f : to_float(row_bias[bias_begin + c]);
         }
         sum_channels(image, a.pixels, a.channels, of,
                      [&](float value, std::int64_t c) { return value + of.row_bias[c]; });
