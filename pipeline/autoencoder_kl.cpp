@@ -18,7 +18,7 @@ base::Result<AutoencoderKL> AutoencoderKL::load(const AutoencoderConfig& config,
     const WeightScope root(*weights);
     AutoencoderKL model(config);
     if (config.use_post_quant_conv) {
-        model.post_quant_conv_ =
+        model.layers_.post_quant_conv =
             Conv2d::load(root["post_quant_conv"], config.latent_channels, config.latent_channels, 1);
     }
     model.load_decoder(root["decoder"]);
@@ -30,25 +30,25 @@ void AutoencoderKL::load_decoder(const WeightScope& decoder)
     const std::vector<std::int64_t>& channels = config_.block_out_channels;
     const std::int64_t coarsest = channels.back();
     const ResnetOptions options{config_.norm_num_groups, autoencoder_norm_eps, 0};
-    conv_in_ = Conv2d::load(decoder["conv_in"], config_.latent_channels, coarsest, 3, 1, 1);
-    mid_block_ = AutoencoderMidBlock::load(decoder["mid_block"], config_);
+    layers_.conv_in = Conv2d::load(decoder["conv_in"], config_.latent_channels, coarsest, 3, 1, 1);
+    layers_.mid_block = AutoencoderMidBlock::load(decoder["mid_block"], config_);
     std::int64_t in = coarsest;
     for (std::size_t i = 0; i < channels.size(); ++i) {
         const std::int64_t out = channels[channels.size() - 1 - i];
         const WeightScope scope = decoder["up_blocks"][i];
-        UpBlock block;
+        DecoderLayers::UpBlock block;
         for (std::size_t k = 0; k < static_cast<std::size_t>(config_.layers_per_block) + 1; ++k) {
             block.resnets.push_back(ResnetBlock2D::load(scope["resnets"][k], k == 0 ? in : out, out, options));
         }
         if (i + 1 < channels.size()) {
             block.upsampler = Conv2d::load(scope["upsamplers.0.conv"], out, out, 3, 1, 1);
         }
-        up_blocks_.push_back(std::move(block));
+        layers_.up_blocks.push_back(std::move(block));
         in = out;
     }
-    conv_norm_out_ =
+    layers_.conv_norm_out =
         GroupNorm::load(decoder["conv_norm_out"], channels.front(), config_.norm_num_groups, autoencoder_norm_eps);
-    conv_out_ = Conv2d::load(decoder["conv_out"], channels.front(), config_.out_channels, 3, 1, 1);
+    layers_.conv_out = Conv2d::load(decoder["conv_out"], channels.front(), config_.out_channels, 3, 1, 1);
 }
 
 at::Tensor AutoencoderKL::decode(const at::Tensor& latents) const
@@ -57,10 +57,10 @@ at::Tensor AutoencoderKL::decode(const at::Tensor& latents) const
     if (config_.shift_factor != 0) {
         hidden = hidden + config_.shift_factor;
     }
-    hidden = conv_in_(post_quant_conv_ ? (*post_quant_conv_)(hidden) : hidden);
-    hidden = mid_block_(std::move(hidden));
+    hidden = layers_.conv_in(layers_.post_quant_conv ? (*layers_.post_quant_conv)(hidden) : hidden);
+    hidden = layers_.mid_block(std::move(hidden));
     const at::Tensor no_time;
-    for (const UpBlock& block : up_blocks_) {
+    for (const DecoderLayers::UpBlock& block : layers_.up_blocks) {
         for (const ResnetBlock2D& resnet : block.resnets) {
             hidden = resnet(std::move(hidden), no_time);
         }
@@ -68,8 +68,8 @@ at::Tensor AutoencoderKL::decode(const at::Tensor& latents) const
             hidden = block.upsampler->of_upsampled(hidden);
         }
     }
-    hidden = conv_norm_out_.consume(std::move(hidden));
-    return conv_out_(at::silu_(hidden));
+    hidden = layers_.conv_norm_out.consume(std::move(hidden));
+    return layers_.conv_out(at::silu_(hidden));
 }
 
 } // namespace sdfleet::pipeline

@@ -12,6 +12,20 @@
 
 namespace sdfleet::pipeline {
 
+/// The layers of the decoder, in the order in which latents pass them.
+struct DecoderLayers {
+    struct UpBlock {
+        std::vector<ResnetBlock2D> resnets;
+        std::optional<Conv2d> upsampler;
+    };
+    std::optional<Conv2d> post_quant_conv;
+    Conv2d conv_in;
+    AutoencoderMidBlock mid_block;
+    std::vector<UpBlock> up_blocks;
+    GroupNorm conv_norm_out;
+    Conv2d conv_out;
+};
+
 /// The decoder half of the KL-regularised autoencoder of https://arxiv.org/abs/2112.10752.
 class AutoencoderKL {
 public:
@@ -23,23 +37,14 @@ public:
     at::Tensor decode(const at::Tensor& latents) const;
 
     const AutoencoderConfig& config() const { return config_; }
+    const DecoderLayers& layers() const { return layers_; }
 
 private:
-    struct UpBlock {
-        std::vector<ResnetBlock2D> resnets;
-        std::optional<Conv2d> upsampler;
-    };
-
     explicit AutoencoderKL(const AutoencoderConfig& config) : config_(config) {}
     void load_decoder(const WeightScope& decoder);
 
     AutoencoderConfig config_;
-    std::optional<Conv2d> post_quant_conv_;
-    Conv2d conv_in_;
-    AutoencoderMidBlock mid_block_;
-    std::vector<UpBlock> up_blocks_;
-    GroupNorm conv_norm_out_;
-    Conv2d conv_out_;
+    DecoderLayers layers_;
 };
 
 } // namespace sdfleet::pipeline

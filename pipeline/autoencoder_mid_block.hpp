@@ -23,11 +23,16 @@ public:
 
     at::Tensor operator()(at::Tensor hidden) const;
 
-private:
+    /// One head as wide as the channels, over the tokens of a group-normed image, added to it.
     struct Attention {
         GroupNorm group_norm;
         Linear to_q, to_k, to_v, to_out;
     };
+
+    const std::vector<ResnetBlock2D>& resnets() const { return resnets_; } ///< two, with the attention between them
+    const std::optional<Attention>& attention() const { return attention_; }
+
+private:
     static at::Tensor apply(const Attention& attention, const at::Tensor& input);
 
     std::vector<ResnetBlock2D> resnets_; ///< two

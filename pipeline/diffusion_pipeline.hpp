@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "pipeline/compute_mode.hpp"
 #include "pipeline/dtype.hpp"
 #include "pipeline/generate_request.hpp"
 #include "pipeline/image_metadata.hpp"
@@ -16,11 +17,14 @@
 
 namespace sdfleet::pipeline {
 
+struct LoadedPipeline;
+
 struct LoadOptions {
     std::string device = "auto"; ///< "auto", "cpu" or "cuda:N"
     Dtype dtype = Dtype::automatic;
     std::string variant = {};    ///< of the weight files, such as "fp16"; empty: the plain ones, then fp16
     std::string model_name = {}; ///< what pictures say they were drawn with; empty: the folder's name
+    ComputeMode mode = ComputeMode::automatic;
 };
 
 /// fp32 numbers on the host, row-major.
@@ -86,12 +90,14 @@ public:
     int default_width() const;
     const std::string& model_name() const;
     std::string own_scheduler() const;
+    bool is_fast() const; ///< in fast mode: PictureBatch can draw with it
+
+    LoadedPipeline& loaded() const { return *parts_; } ///< for PictureBatch
 
 private:
-    struct Parts;
-    explicit DiffusionPipeline(std::unique_ptr<Parts> parts);
+    explicit DiffusionPipeline(std::unique_ptr<LoadedPipeline> parts);
 
-    std::unique_ptr<Parts> parts_;
+    std::unique_ptr<LoadedPipeline> parts_;
 };
 
 /// Threads that one operation may use, for the whole process, not only this pipeline. Pictures do not depend on it:

@@ -32,6 +32,7 @@ struct GenerateRequest {
     std::optional<double> strength; ///< above 0, to 1: how far from the init image; see strength_of for the default
     bool keep_unmasked = true;      ///< what the mask leaves out keeps the init image's pixels to the bit
     std::vector<LoraChoice> loras;  ///< for these pictures alone
+    bool keep_tensors = true;       ///< hand out latents and embeddings with each picture, not the pixels alone
 };
 
 /// The strength in force: 1 without an init image; 0.8, or 1 with a mask, where the request does not say.

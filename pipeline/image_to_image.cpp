@@ -92,7 +92,13 @@ ImageToImage::ImageToImage(const EncodedImages& images, NoiseSource& noise, cons
 
 at::Tensor ImageToImage::model_input(const at::Tensor& sample) const
 {
-    return masked_latents_.defined() ? at::cat({sample, images_->mask, masked_latents_}, 1) : sample;
+    const at::Tensor further = further_channels();
+    return further.defined() ? at::cat({sample, further}, 1) : sample;
+}
+
+at::Tensor ImageToImage::further_channels() const
+{
+    return masked_latents_.defined() ? at::cat({images_->mask, masked_latents_}, 1) : at::Tensor();
 }
 
 at::Tensor ImageToImage::hold_kept_part(at::Tensor sample, const Scheduler& steps, std::size_t index) const

@@ -53,6 +53,9 @@ public:
     /// What the UNet gets: `sample`, already scaled, and the mask's channels where it takes them.
     at::Tensor model_input(const at::Tensor& sample) const;
 
+    /// The mask's channels alone, [1, k, h, w]; undefined where the UNet takes none.
+    at::Tensor further_channels() const;
+
     /// The sample after call `index`, with its kept part as the init image is at that level of noise. As it is without a
     /// mask, or where the UNet takes care of the mask.
     at::Tensor hold_kept_part(at::Tensor sample, const Scheduler& steps, std::size_t index) const;

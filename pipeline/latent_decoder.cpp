@@ -31,16 +31,25 @@ base::Result<LatentDecoder> LatentDecoder::load(const AutoencoderConfig& config,
     });
 }
 
+void LatentDecoder::make_fast(const FusedOperators& ops)
+{
+    fast_.emplace(vae_, ops);
+}
+
+at::Tensor LatentDecoder::decode_once(const at::Tensor& latents) const
+{
+    const at::Tensor own = latents.to(options_);
+    return fast_ ? fast_->decode(own) : vae_.decode(own);
+}
+
 base::Result<at::Tensor> LatentDecoder::decode(const at::Tensor& latents)
 {
-    if (!all_finite(latents)) {
-        return not_finite("the denoiser's result is broken");
-    }
-    at::Tensor image = vae_.decode(latents.to(options_));
+    // The picture first: to look at the latents before would make a GPU's queue run empty, and broken latents show.
+    at::Tensor image = decode_once(latents);
     if (all_finite(image)) {
         return image;
     }
-    return decode_again(latents);
+    return all_finite(latents) ? decode_again(latents) : not_finite("the denoiser's result is broken");
 }
 
 base::Result<at::Tensor> LatentDecoder::decode_again(const at::Tensor& latents)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pipeline/autoencoder_kl.hpp"
+#include "pipeline/fast_decoder.hpp"
 
 #include <optional>
 
@@ -18,6 +19,9 @@ public:
     /// then and kept; what is not finite in fp32 either, or was not before, is an error: ExitCode::failed, with the reason.
     base::Result<at::Tensor> decode(const at::Tensor& latents);
 
+    /// From now on in fast form, with results in channels_last memory.
+    void make_fast(const FusedOperators& ops);
+
     const AutoencoderConfig& config() const { return vae_.config(); }
     const AutoencoderKL& vae() const { return vae_; }
     const WeightFiles& weights() const { return weights_; }
@@ -28,9 +32,11 @@ private:
         : vae_(std::move(vae)), weights_(std::move(weights)), options_(options)
     {
     }
+    at::Tensor decode_once(const at::Tensor& latents) const;
     base::Result<at::Tensor> decode_again(const at::Tensor& latents);
 
     AutoencoderKL vae_;
+    std::optional<fast::Decoder> fast_; ///< of vae_
     WeightFiles weights_;
     at::TensorOptions options_;         ///< of vae_
     std::optional<AutoencoderKL> fp32_; ///< once it was needed

@@ -25,6 +25,7 @@ public:
     at::Tensor step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
                     NoiseSource& noise) override;
     at::Tensor add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const override;
+    bool is_linear() const override { return !config_.limits.acts(); }
 
 private:
     LcmScheduler(LcmConfig config, int steps);

@@ -40,6 +40,7 @@ struct NoiseLevel {
 class MultistepScheduler : public Scheduler {
 public:
     at::Tensor add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const override;
+    bool is_linear() const override { return !config_.limits.acts(); }
 
 protected:
     /// `sigmas` has one entry more than `timesteps`: where sampling ends.

@@ -14,9 +14,10 @@ class NoiseSource {
 public:
     /// Of `seed` the low 32 bits count, as the generator uses no more.
     explicit NoiseSource(std::uint64_t seed);
+    virtual ~NoiseSource() = default;
 
     /// fp32, on the CPU.
-    at::Tensor draw(at::IntArrayRef shape);
+    virtual at::Tensor draw(at::IntArrayRef shape);
 
     /// As `like` is: its shape, device and type.
     at::Tensor draw_like(const at::Tensor& like);

@@ -20,6 +20,8 @@ struct SampleLimits {
     static SampleLimits read_thresholding(ConfigReader& reader);
     static SampleLimits read(ConfigReader& reader, bool clips_by_default);
 
+    bool acts() const { return clips || thresholds; }
+
     /// `original` is a batch of one picture.
     at::Tensor apply(const at::Tensor& original) const;
 };

@@ -41,6 +41,9 @@ public:
     /// `original` with as much of the unit noise `noise` as a sample has before call `index`. Both of one shape and type.
     virtual at::Tensor add_noise(const at::Tensor& original, const at::Tensor& noise, std::size_t index) const = 0;
 
+    /// Whether step() is linear in all that it is given, now and earlier: no clipping, no thresholding.
+    virtual bool is_linear() const { return true; }
+
     /// Image to image: the first call will be `index`, on a sample from add_noise. At most once, before any step.
     /// timesteps() stays as it is, and indices go on counting from its beginning.
     void begin_at(std::size_t index) { begin_ = index; }

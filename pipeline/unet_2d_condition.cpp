@@ -21,7 +21,7 @@ base::Result<UNet2DConditionModel> UNet2DConditionModel::load(const UNetConfig& 
     const std::int64_t first = config.levels.front().channels;
     const ResnetOptions resnet{config.norm_num_groups, config.norm_eps, 4 * first};
     UNet2DConditionModel model(config);
-    model.conv_in_ = Conv2d::load(root["conv_in"], config.in_channels, first, 3, 1, 1);
+    model.layers_.conv_in = Conv2d::load(root["conv_in"], config.in_channels, first, 3, 1, 1);
     model.time_linear_1_ = Linear::load(root["time_embedding"]["linear_1"], first, 4 * first);
     model.time_linear_2_ = Linear::load(root["time_embedding"]["linear_2"], 4 * first, 4 * first);
     if (config.time_cond_proj_dim > 0) {
@@ -37,8 +37,9 @@ base::Result<UNet2DConditionModel> UNet2DConditionModel::load(const UNetConfig& 
     model.load_down(root, resnet);
     model.load_mid(root, resnet);
     model.load_up(root, resnet);
-    model.conv_norm_out_ = GroupNorm::load(root["conv_norm_out"], first, config.norm_num_groups, config.norm_eps);
-    model.conv_out_ = Conv2d::load(root["conv_out"], first, config.out_channels, 3, 1, 1);
+    model.layers_.conv_norm_out =
+        GroupNorm::load(root["conv_norm_out"], first, config.norm_num_groups, config.norm_eps);
+    model.layers_.conv_out = Conv2d::load(root["conv_out"], first, config.out_channels, 3, 1, 1);
     model.parameters_ = weights->parameters();
     return weights->finish().map([&] { return std::move(model); });
 }
@@ -55,7 +56,7 @@ void UNet2DConditionModel::load_down(const WeightScope& root, const ResnetOption
     for (std::size_t i = 0; i < config_.levels.size(); ++i) {
         const UNetLevel& level = config_.levels[i];
         const WeightScope scope = root["down_blocks"][i];
-        Block block;
+        UNetLayers::Block block;
         for (std::size_t k = 0; k < static_cast<std::size_t>(level.resnets); ++k) {
             block.resnets.push_back(
                 ResnetBlock2D::load(scope["resnets"][k], k == 0 ? in : level.channels, level.channels, resnet));
@@ -69,7 +70,7 @@ void UNet2DConditionModel::load_down(const WeightScope& root, const ResnetOption
                                          config_.downsample_padding);
         }
         in = level.channels;
-        down_.push_back(std::move(block));
+        layers_.down.push_back(std::move(block));
     }
 }
 
@@ -78,9 +79,9 @@ void UNet2DConditionModel::load_mid(const WeightScope& root, const ResnetOptions
     const UNetLevel& coarsest = config_.levels.back();
     const WeightScope scope = root["mid_block"];
     const std::int64_t c = coarsest.channels;
-    mid_.resnets.push_back(ResnetBlock2D::load(scope["resnets.0"], c, c, resnet));
-    mid_.attentions.push_back(Transformer2DModel::load(scope["attentions.0"], c, transformer_options(coarsest)));
-    mid_.resnets.push_back(ResnetBlock2D::load(scope["resnets.1"], c, c, resnet));
+    layers_.mid.resnets.push_back(ResnetBlock2D::load(scope["resnets.0"], c, c, resnet));
+    layers_.mid.attentions.push_back(Transformer2DModel::load(scope["attentions.0"], c, transformer_options(coarsest)));
+    layers_.mid.resnets.push_back(ResnetBlock2D::load(scope["resnets.1"], c, c, resnet));
 }
 
 void UNet2DConditionModel::load_up(const WeightScope& root, const ResnetOptions& resnet)
@@ -92,7 +93,7 @@ void UNet2DConditionModel::load_up(const WeightScope& root, const ResnetOptions&
         const UNetLevel& level = levels[at_level];
         const std::int64_t last_skip = levels[at_level == 0 ? 0 : at_level - 1].channels;
         const WeightScope scope = root["up_blocks"][i];
-        Block block;
+        UNetLayers::Block block;
         const auto count = static_cast<std::size_t>(level.resnets) + 1;
         for (std::size_t k = 0; k < count; ++k) {
             const std::int64_t skip = k + 1 == count ? last_skip : level.channels;
@@ -107,23 +108,23 @@ void UNet2DConditionModel::load_up(const WeightScope& root, const ResnetOptions&
             block.sampler = Conv2d::load(scope["upsamplers.0.conv"], level.channels, level.channels, 3, 1, 1);
         }
         below = level.channels;
-        up_.push_back(std::move(block));
+        layers_.up.push_back(std::move(block));
     }
 }
 
 std::vector<KeyValue> UNet2DConditionModel::keys_and_values(const at::Tensor& text) const
 {
     std::vector<KeyValue> context;
-    const auto append = [&](const Block& block) {
+    const auto append = [&](const UNetLayers::Block& block) {
         for (const Transformer2DModel& attention : block.attentions) {
             attention.append_keys_and_values(text, context);
         }
     };
-    for (const Block& block : down_) {
+    for (const UNetLayers::Block& block : layers_.down) {
         append(block);
     }
-    append(mid_);
-    for (const Block& block : up_) {
+    append(layers_.mid);
+    for (const UNetLayers::Block& block : layers_.up) {
         append(block);
     }
     return context;
@@ -155,11 +156,11 @@ UNetContext UNet2DConditionModel::encode_context(const UNetConditions& condition
 }
 
 at::Tensor UNet2DConditionModel::time_embedding(double timestep, const UNetContext& context,
-                                                const at::Tensor& like) const
+                                                at::TensorOptions options) const
 {
     at::Tensor waves =
         timestep_embedding(timestep, config_.levels.front().channels, config_.flip_sin_to_cos, config_.freq_shift)
-            .to(like.options());
+            .to(options);
     if (context.guidance.defined()) {
         waves = waves + context.guidance;
     }
@@ -174,15 +175,15 @@ at::Tensor UNet2DConditionModel::time_embedding(double timestep, const UNetConte
 at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample, double timestep, const UNetContext& context) const
 {
     // 1. time; one row, which broadcasts over the batch, or with an added embedding a row for each
-    const at::Tensor time = time_embedding(timestep, context, sample);
+    const at::Tensor time = time_embedding(timestep, context, sample.options());
     std::size_t next_context = 0;
 
     // 2. pre-process
-    at::Tensor hidden = conv_in_(sample);
+    at::Tensor hidden = layers_.conv_in(sample);
 
     // 3. down; every intermediate result is kept for the way up
     std::vector<at::Tensor> skips{hidden};
-    for (const Block& block : down_) {
+    for (const UNetLayers::Block& block : layers_.down) {
         for (std::size_t k = 0; k < block.resnets.size(); ++k) {
             hidden = block.resnets[k](hidden, time);
             if (!block.attentions.empty()) {
@@ -197,12 +198,12 @@ at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample, double timest
     }
 
     // 4. mid
-    hidden = mid_.resnets[0](hidden, time);
-    hidden = mid_.attentions[0](hidden, context.attention, next_context);
-    hidden = mid_.resnets[1](hidden, time);
+    hidden = layers_.mid.resnets[0](hidden, time);
+    hidden = layers_.mid.attentions[0](hidden, context.attention, next_context);
+    hidden = layers_.mid.resnets[1](hidden, time);
 
     // 5. up
-    for (const Block& block : up_) {
+    for (const UNetLayers::Block& block : layers_.up) {
         for (std::size_t k = 0; k < block.resnets.size(); ++k) {
             hidden = block.resnets[k](at::cat({hidden, skips.back()}, 1), time);
             skips.pop_back();
@@ -218,8 +219,8 @@ at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample, double timest
     }
 
     // 6. post-process
-    hidden = conv_norm_out_(hidden);
-    return conv_out_(at::silu_(hidden));
+    hidden = layers_.conv_norm_out(hidden);
+    return layers_.conv_out(at::silu_(hidden));
 }
 
 } // namespace sdfleet::pipeline

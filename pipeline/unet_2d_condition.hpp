@@ -29,6 +29,21 @@ struct UNetContext {
     at::Tensor guidance; ///< [1, channels], added to what the time embedding is made of; undefined: nothing
 };
 
+/// The layers of a UNet, in the order in which a sample passes them.
+struct UNetLayers {
+    struct Block {
+        std::vector<ResnetBlock2D> resnets;
+        std::vector<Transformer2DModel> attentions; ///< empty, or one per resnet; mid: one, between its two resnets
+        std::optional<Conv2d> sampler;              ///< the convolution of the down- or upsampling
+    };
+    Conv2d conv_in;
+    std::vector<Block> down;
+    Block mid;
+    std::vector<Block> up;
+    GroupNorm conv_norm_out;
+    Conv2d conv_out;
+};
+
 /// The denoiser of Stable Diffusion (https://arxiv.org/abs/2112.10752): a UNet over latents, conditioned on the time
 /// and, by cross-attention, on the text.
 class UNet2DConditionModel {
@@ -42,16 +57,14 @@ public:
     /// sample: [N, in_channels, h, w]; context: of encode_context for the same N. Returns [N, out_channels, h, w].
     at::Tensor forward(const at::Tensor& sample, double timestep, const UNetContext& context) const;
 
+    /// SiLU of the time embedding, as the residual blocks take it: [1 or N, time channels]. `options`: as the sample's.
+    at::Tensor time_embedding(double timestep, const UNetContext& context, at::TensorOptions options) const;
+
     const UNetConfig& config() const { return config_; }
+    const UNetLayers& layers() const { return layers_; }
     const std::map<std::string, at::Tensor>& parameters() const { return parameters_; } ///< as Weights::parameters
 
 private:
-    struct Block {
-        std::vector<ResnetBlock2D> resnets;
-        std::vector<Transformer2DModel> attentions; ///< empty, or one per resnet
-        std::optional<Conv2d> sampler;              ///< the convolution of the down- or upsampling
-    };
-
     explicit UNet2DConditionModel(const UNetConfig& config) : config_(config) {}
     void load_down(const WeightScope& root, const ResnetOptions& resnet);
     void load_mid(const WeightScope& root, const ResnetOptions& resnet);
@@ -59,19 +72,13 @@ private:
     TransformerOptions transformer_options(const UNetLevel& level) const;
     std::vector<KeyValue> keys_and_values(const at::Tensor& text) const;
     at::Tensor added_embedding(const UNetConditions& conditions) const;
-    at::Tensor time_embedding(double timestep, const UNetContext& context, const at::Tensor& like) const;
 
     UNetConfig config_;
     std::map<std::string, at::Tensor> parameters_;
     Linear time_linear_1_, time_linear_2_;
     Linear time_cond_proj_;                  ///< with a guidance embedding
     Linear added_linear_1_, added_linear_2_; ///< with text_time
-    Conv2d conv_in_;
-    std::vector<Block> down_;
-    Block mid_;
-    std::vector<Block> up_;
-    GroupNorm conv_norm_out_;
-    Conv2d conv_out_;
+    UNetLayers layers_;
 };
 
 } // namespace sdfleet::pipeline

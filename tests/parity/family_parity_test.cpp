@@ -21,7 +21,7 @@ const std::filesystem::path golden = SDFLEET_SOURCE_DIR "/tests/parity/golden";
 
 pipeline::DiffusionPipeline load(const std::string& family)
 {
-    auto loaded = pipeline::DiffusionPipeline::from_pretrained(golden / family / "model", {});
+    auto loaded = pipeline::DiffusionPipeline::from_pretrained(golden / family / "model", test::load_options());
     INFO((loaded ? "" : loaded.error().message));
     REQUIRE(loaded);
     return std::move(*loaded);

@@ -31,7 +31,7 @@ const std::string vae_weights = "vae/diffusion_pytorch_model.safetensors";
 
 pipeline::DiffusionPipeline load(const std::filesystem::path& folder)
 {
-    auto loaded = pipeline::DiffusionPipeline::from_pretrained(folder, {});
+    auto loaded = pipeline::DiffusionPipeline::from_pretrained(folder, test::load_options());
     INFO((loaded ? "" : loaded.error().message));
     REQUIRE(loaded);
     return std::move(*loaded);

@@ -26,7 +26,7 @@ const pipeline::DiffusionPipeline& model()
 {
     static const auto loaded = [] {
         pipeline::set_threads(1);
-        return pipeline::DiffusionPipeline::from_pretrained(model_folder, {});
+        return pipeline::DiffusionPipeline::from_pretrained(model_folder, test::load_options());
     }();
     REQUIRE(loaded);
     return *loaded;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "pipeline/diffusion_pipeline.hpp"
 #include "pipeline/safetensors_file.hpp"
 #include "tests/catch.hpp"
 
@@ -13,6 +14,17 @@
 #include <vector>
 
 namespace sdfleet::test {
+
+/// How the models of these tests are computed: each test is run once for the reference and once for fast mode.
+inline pipeline::LoadOptions load_options()
+{
+    const char* mode = std::getenv("SDFLEET_TEST_COMPUTE_MODE");
+    const auto parsed = pipeline::parse_compute_mode(mode == nullptr ? "auto" : mode);
+    REQUIRE(parsed);
+    pipeline::LoadOptions options;
+    options.mode = *parsed;
+    return options;
+}
 
 /// A tensor's values, whose type must be T's.
 template <class T>

@@ -26,7 +26,7 @@ const pipeline::DiffusionPipeline& model()
     // One thread, as the golden values were made; two that wait for each other by spinning starve on a busy machine.
     static const auto loaded = [] {
         pipeline::set_threads(1);
-        return pipeline::DiffusionPipeline::from_pretrained(model_folder, {});
+        return pipeline::DiffusionPipeline::from_pretrained(model_folder, test::load_options());
     }();
     INFO((loaded ? "" : loaded.error().message));
     REQUIRE(loaded);
