@@ -49,6 +49,7 @@ struct GenerateOptions {
     std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
     std::string device = "auto";
     std::string dtype = "auto";
+    std::string mode = "auto";
     int threads = 1;
     bool json = false;
 };
@@ -92,6 +93,7 @@ base::Result<pipeline::GenerateRequest> to_request(const GenerateOptions& option
     request.mask_image = std::move(*mask_image);
     request.strength = options.strength;
     request.keep_unmasked = options.keep_unmasked;
+    request.keep_tensors = !options.dump_tensors.empty();
     for (const std::string& lora : options.loras) {
         request.loras.push_back(pipeline::parse_lora_choice(lora));
     }
@@ -193,6 +195,10 @@ base::Result<void> draw(const GenerateOptions& options)
     if (!dtype) {
         return tl::unexpected(dtype.error());
     }
+    const auto mode = pipeline::parse_compute_mode(options.mode);
+    if (!mode) {
+        return tl::unexpected(mode.error());
+    }
     if (options.threads < 1 || options.threads > 1024) {
         return base::fail(base::ExitCode::usage, "threads must be from 1 to 1024");
     }
@@ -211,7 +217,7 @@ base::Result<void> draw(const GenerateOptions& options)
     }
     const std::string name = *folder == options.model ? "" : base::repository_name(options.model);
     const auto model =
-        pipeline::DiffusionPipeline::from_pretrained(*folder, {options.device, *dtype, options.variant, name});
+        pipeline::DiffusionPipeline::from_pretrained(*folder, {options.device, *dtype, options.variant, name, *mode});
     if (!model) {
         return tl::unexpected(model.error());
     }
@@ -287,6 +293,10 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
         ->allow_extra_args(false);
     command->add_option("--device", o->device, "auto, cpu or cuda:N")->capture_default_str();
     command->add_option("--dtype", o->dtype, "auto, fp32, fp16 or bf16")->capture_default_str();
+    command
+        ->add_option("--mode", o->mode,
+                     "fast (own kernels), reference (LibTorch's operators in diffusers' order), or auto: fast on a GPU")
+        ->capture_default_str();
     command->add_option("--threads", o->threads, "Threads that draw one picture")->capture_default_str();
     command->add_option("--out", o->out, "Folder for the pictures, <index>-<seed>.png")->required();
     command->add_option("--dump-tensors", o->dump_tensors, "Also write embeddings, latents and pixels to this file");

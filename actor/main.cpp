@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actor/actor_program.hpp"
+#include "actor/bench_command.hpp"
 #include "actor/diffusion_kind.hpp"
 #include "actor/echo_kind.hpp"
 #include "actor/generate_command.hpp"
@@ -12,5 +13,5 @@ int main(int argc, char** argv)
     KindRegistry registry;
     registry.add("diffusion", [](const ActorSettings& settings) { return std::make_unique<DiffusionKind>(settings); });
     registry.add("echo", [](const ActorSettings&) { return std::make_unique<EchoKind>(); });
-    return run_actor_program(argc, argv, registry, {add_generate_command, add_tokenize_command});
+    return run_actor_program(argc, argv, registry, {add_generate_command, add_tokenize_command, add_bench_command});
 }

@@ -2,6 +2,7 @@
 #include "pipeline/diffusion_pipeline.hpp"
 
 #include "kernels/cpu_kernels.hpp"
+#include "pipeline/device_facts.hpp"
 #include "pipeline/gpu_plugin.hpp"
 #include "pipeline/loaded_pipeline.hpp"
 #include "pipeline/model_folder.hpp"
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <exception>
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
@@ -32,6 +34,8 @@ base::Result<const kernels::KernelTable*> kernels_for(ComputeMode mode, const at
 /// Rearranges the networks for fast mode.
 void make_fast(LoadedPipeline& model, const kernels::KernelTable& table)
 {
+    // The first call for a size tries the library's convolution algorithms and keeps the fastest.
+    at::globalContext().setBenchmarkCuDNN(true);
     const FusedOperators ops(table);
     model.fast = std::make_unique<FastNetworks>(ops, model.unet, model.options, Recorder());
     model.vae.make_fast(ops);
@@ -167,6 +171,16 @@ std::string DiffusionPipeline::own_scheduler() const
 bool DiffusionPipeline::is_fast() const
 {
     return parts_->fast != nullptr;
+}
+
+std::uint64_t DiffusionPipeline::peak_memory_bytes() const
+{
+    return device_memory(parts_->options.device()).peak_bytes;
+}
+
+std::string DiffusionPipeline::device() const
+{
+    return parts_->options.device().str();
 }
 
 base::Result<void> DiffusionPipeline::check(const GenerateRequest& request) const

@@ -33,7 +33,7 @@ struct HostTensor {
     std::vector<float> values;
 };
 
-/// What one picture took, in milliseconds of wall time.
+/// What one picture took, in milliseconds: of wall time on the CPU, of the device's own time on a GPU in fast mode.
 struct Timings {
     double text_ms = 0;
     double denoise_ms = 0;
@@ -91,6 +91,10 @@ public:
     const std::string& model_name() const;
     std::string own_scheduler() const;
     bool is_fast() const; ///< in fast mode: PictureBatch can draw with it
+
+    /// The most memory that this process's tensors took on the device; on the CPU, that the process took.
+    std::uint64_t peak_memory_bytes() const;
+    std::string device() const; ///< "cpu" or "cuda:N"
 
     LoadedPipeline& loaded() const { return *parts_; } ///< for PictureBatch
 

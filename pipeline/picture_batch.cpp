@@ -2,12 +2,12 @@
 #include "pipeline/picture_batch.hpp"
 
 #include "pipeline/batch_row.hpp"
+#include "pipeline/device_timer.hpp"
 #include "pipeline/loaded_pipeline.hpp"
 #include "pipeline/out_of_memory.hpp"
 #include "pipeline/pace.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <optional>
 #include <span>
@@ -19,13 +19,6 @@ namespace sdfleet::pipeline {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double ms_since(Clock::time_point start)
-{
-    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
 struct Member {
     PictureBatch::RowId id = 0;
     BatchRow row;
@@ -33,7 +26,8 @@ struct Member {
     Picture picture; ///< as far as it is known
     std::shared_ptr<const EncodedImages> images;
     bool keeps_tensors = true;
-    Clock::time_point joined;
+    DeviceTimer preparing;
+    DeviceTimer denoising; ///< since it joined
 };
 
 std::vector<std::uint8_t> to_rgb(const FusedOperators& ops, const at::Tensor& image)
@@ -175,8 +169,8 @@ void PictureBatch::Impl::call_all()
 base::Result<Picture> PictureBatch::Impl::finish(Member& member)
 {
     Picture picture = std::move(member.picture);
-    picture.timings.denoise_ms = ms_since(member.joined);
-    const auto start = Clock::now();
+    member.denoising.stop();
+    DeviceTimer decoding(model.options.device());
     try {
         if (member.keeps_tensors) {
             picture.latents = to_host(member.row.sample().squeeze(0));
@@ -185,7 +179,11 @@ base::Result<Picture> PictureBatch::Impl::finish(Member& member)
         if (!image) {
             return tl::unexpected(image.error());
         }
+        decoding.stop();
         picture.rgb = to_rgb(model.fast->ops, *image);
+        picture.timings.decode_ms = decoding.ms();
+        picture.timings.denoise_ms = member.denoising.ms();
+        picture.timings.text_ms = member.preparing.ms();
     } catch (const std::exception& error) {
         return base::fail(base::ExitCode::failed, "decoding failed: " + first_line(error.what()));
     }
@@ -193,7 +191,6 @@ base::Result<Picture> PictureBatch::Impl::finish(Member& member)
         picture.decoded_rgb = picture.rgb;
         member.images->restore_kept_pixels(picture.rgb);
     }
-    picture.timings.decode_ms = ms_since(start);
     return picture;
 }
 
@@ -247,7 +244,7 @@ base::Result<PictureBatch::RowId> PictureBatch::join(const GenerateRequest& requ
 {
     LoadedPipeline& model = impl_->model;
     const c10::InferenceMode inference;
-    const auto joined = Clock::now();
+    DeviceTimer preparing(model.options.device());
     auto common = model.common_parameters(request);
     if (!common) {
         return tl::unexpected(common.error());
@@ -268,13 +265,13 @@ base::Result<PictureBatch::RowId> PictureBatch::join(const GenerateRequest& requ
             text.keep_in(picture);
         }
         fast::RowContext context = model.fast->unet.encode_context(text.conditions, row->timesteps());
-        picture.timings.text_ms = ms_since(joined);
+        preparing.stop();
         const RowId id = ++impl_->last_id;
         if (impl_->size() == 0) {
             impl_->key = key_of(request);
         }
-        impl_->add(
-            {id, std::move(*row), std::move(context), std::move(picture), *images, request.keep_tensors, Clock::now()});
+        impl_->add({id, std::move(*row), std::move(context), std::move(picture), *images, request.keep_tensors,
+                    std::move(preparing), DeviceTimer(model.options.device())});
         return id;
     } catch (const std::exception& error) {
         return base::fail(base::ExitCode::failed, "drawing failed: " + first_line(error.what()));
