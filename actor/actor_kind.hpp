@@ -1,59 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "actor/batch_session.hpp"
+#include "actor/work.hpp"
 #include "base/error.hpp"
-#include "proto/packet.hpp"
+#include "proto/batch_key.hpp"
 
-#include <cstdint>
-#include <functional>
+#include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <utility>
-#include <vector>
-
-#include <tl/expected.hpp>
 
 namespace sdfleet::actor {
 
-/// What an item became: its artifact.
-struct Product {
-    std::string media_type; ///< "image/png"
-    proto::Blob content;    ///< at most proto::max_blob_bytes
-};
-
-/// Why an item became nothing.
-struct Failure {
-    proto::FailureReason reason = proto::FailureReason::internal;
-    std::string message; ///< for people
-};
-
-using Outcome = tl::expected<Product, Failure>;
-
-/// An item that is drawn and not encoded yet: what the members of a group gather. finish() makes a Product of it, on
-/// whichever actor.
-struct Draft {
-    std::string media_type;
-    proto::Blob content;      ///< an image's pixels, uint8 [height, width, 3], or the product's content itself
-    std::uint32_t height = 0; ///< 0 = the content needs no encoding
-    std::uint32_t width = 0;
-    std::vector<std::pair<std::string, std::string>> texts; ///< that the encoded image carries
-};
-
-using DraftOutcome = tl::expected<Draft, Failure>;
-
-/// What a kind is given for the time of one item.
-struct WorkContext {
-    /// Set when the item is cancelled: return FailureReason::cancelled soon, between two steps at the latest.
-    std::stop_token cancelled;
-
-    /// Tells the fleet how far the item is. Cheap; may be called after every step.
-    std::function<void(std::uint32_t step, std::uint32_t steps)> report_step;
-};
-
-/// A sort of work that an actor can do; jobs name it in their parameters. Everything but health() is called on the
-/// actor's one compute thread, so that an object needs no locks. An exception that leaves handle() fails the item
-/// (std::bad_alloc as out_of_memory) and the actor goes on.
+/// A sort of work that an actor can do; jobs name it in their parameters. Everything but batch_key(), finish() and health()
+/// is called on the actor's one compute thread, so that an object needs no locks. An exception that leaves a call fails the
+/// item (std::bad_alloc as out_of_memory) and the actor goes on.
+///
+/// The least that a kind has is handle(). One whose pictures take encoding has draw() and finish(), so that the device goes
+/// on while a picture is encoded; one that can draw several items at once has max_batch() and open_session().
 class ActorKind {
 public:
     virtual ~ActorKind() = default;
@@ -73,11 +38,25 @@ public:
         });
     }
 
-    /// Of a draft that this or another actor of the same kind drew.
+    /// Of a draft that this or another actor of the same kind drew. Called on another thread, also while the compute thread
+    /// draws what comes next: it must touch nothing that the other calls change.
     virtual Outcome finish(const Draft& draft) { return Product{draft.media_type, draft.content}; }
 
+    /// Items that one session can hold, 1 to proto::max_batch_limit. Asked once, after start(): the fleet sends so many at
+    /// once, and one more to wait.
+    virtual std::size_t max_batch() const { return 1; }
+
+    /// Items with equal keys may be in one session. On any thread; depends on the assignment alone.
+    virtual std::string batch_key(const proto::Assign& assign) const
+    {
+        return proto::batch_key(assign.model, assign.parameters);
+    }
+
+    /// A session, empty yet, for items with the key of `first`. This one has room for one item, and draw() is its one step.
+    virtual tl::expected<std::unique_ptr<BatchSession>, Failure> open_session(const proto::Assign& first);
+
     /// What is wrong with the device or the process, if anything: the actor then leaves and is started anew. Called on the
-    /// I/O thread with every heartbeat, also during handle().
+    /// I/O thread with every heartbeat, also while an item is drawn.
     virtual std::optional<std::string> health() const { return std::nullopt; }
 };
 

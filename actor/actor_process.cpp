@@ -3,6 +3,7 @@
 
 #include "base/program_options.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <utility>
@@ -69,15 +70,27 @@ base::Result<void> ActorProcess::run()
         // An operation on the device that does not return; nothing here can be destroyed under it.
         std::_Exit(base::to_int(result_ ? base::ExitCode::ok : base::report("actor", result_.error())));
     }
+    if (result_) {
+        io_.restart();
+        io_.poll(); // what the compute thread said last
+        say_goodbye();
+    }
     compute_.reset();
     return result_;
 }
 
 void ActorProcess::stop(base::Result<void> result)
 {
-    send(proto::Goodbye{result ? "stopped" : result.error().message});
     result_ = std::move(result);
+    if (!result_) {
+        say_goodbye(); // now: what the device does may never end
+    }
     io_.stop();
+}
+
+void ActorProcess::say_goodbye()
+{
+    send(proto::Goodbye{result_ ? "stopped" : result_.error().message});
 }
 
 void ActorProcess::on_ready(const base::Result<void>& ready)
@@ -134,8 +147,7 @@ void ActorProcess::on_tick()
 
 void ActorProcess::announce(proto::AttemptId id)
 {
-    if (announced_ != id) {
-        announced_ = id;
+    if (announced_.insert(id).second) {
         send(proto::Started{id});
     }
 }
@@ -152,18 +164,24 @@ void ActorProcess::look_soon()
             return;
         }
         is_look_due_ = false;
-        if (const auto id = compute_->under_way()) {
-            announce(*id);
+        for (const auto id : compute_->under_way()) {
+            announce(id);
         }
     });
 }
 
 void ActorProcess::on_finished(proto::Packet packet)
 {
-    last_result_ = packet;
+    if (const auto id = attempt_of(packet)) {
+        announced_.erase(*id);
+    }
+    last_results_.push_back(packet);
+    if (last_results_.size() > compute_->max_batch()) {
+        last_results_.pop_front();
+    }
     results_.push_back(std::move(packet));
     flush_results();
-    if (compute_->under_way()) {
+    if (!compute_->under_way().empty()) {
         look_soon();
     }
 }
@@ -218,8 +236,9 @@ void ActorProcess::said(const proto::HeartbeatAck&)
 
 void ActorProcess::said(const proto::Assign& assign)
 {
-    if (last_result_ && attempt_of(*last_result_) == assign.attempt_id) {
-        results_.push_back(*last_result_); // the agent asks again, so the first copy was lost with its connection
+    const auto result = std::ranges::find(last_results_, std::optional(assign.attempt_id), attempt_of);
+    if (result != last_results_.end()) {
+        results_.push_back(*result); // the agent asks again, so the first copy was lost with its connection
         flush_results();
     } else if (!compute_->offer(assign)) {
         send(proto::ItemFailed{assign.attempt_id, assign.job_id, assign.index, proto::FailureReason::overloaded,

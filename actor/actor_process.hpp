@@ -9,6 +9,7 @@
 #include <chrono>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -37,6 +38,7 @@ private:
     void on_tick();
     void greet();
     void stop(base::Result<void> result);
+    void say_goodbye();
     void send(proto::Message message) { (void)socket_.send({envelope_, std::move(message), {}}); }
     void flush_results();
     void arm_timer();
@@ -67,13 +69,13 @@ private:
     bool is_ready_ = false;   ///< the kinds have started
     bool is_welcome_ = false; ///< the agent knows us
     bool is_look_due_ = false;
-    std::optional<proto::AttemptId> announced_; ///< the last item that the agent heard the start of
+    std::set<proto::AttemptId> announced_; ///< items under way that the agent heard the start of
     std::chrono::milliseconds interval_;
     std::chrono::milliseconds lease_;
     Clock::time_point heard_at_; ///< the agent's last acknowledgement
     std::uint64_t sequence_ = 0;
-    std::optional<proto::Packet> last_result_; ///< said again when the agent assigns its attempt again
-    std::deque<proto::Packet> results_;        ///< not taken by the socket yet; at most as many as items under way
+    std::deque<proto::Packet> last_results_; ///< said again when the agent assigns their attempts again
+    std::deque<proto::Packet> results_;      ///< not taken by the socket yet; at most as many as items under way
     base::Result<void> result_;
     std::optional<ComputeThread> compute_; ///< last: it posts to io_
 };

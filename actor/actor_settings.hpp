@@ -3,6 +3,7 @@
 
 #include "proto/ids.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -15,7 +16,8 @@ struct ActorSettings {
     std::string agent; ///< the agent's private endpoint, ipc://...
     proto::Slot slot;
     std::string device = "cpu";
-    int threads = 1; ///< that one operation may use
+    int threads = 1;             ///< that one operation may use
+    std::uint32_t max_batch = 1; ///< items to draw at once, where a kind can
     std::vector<std::pair<std::string, std::filesystem::path>>
         models; ///< name and folder; the first is loaded at start
 };

@@ -13,8 +13,10 @@ namespace sdfleet::actor {
 
 namespace {
 
-// The agent sends the next item when the one before is finished; a second one here is only the overlap of messages.
-constexpr std::size_t max_waiting = 2;
+/// For so long items that fit the batch may pass one that does not.
+constexpr std::chrono::milliseconds policy_patience{2'000};
+
+constexpr std::size_t least_finishing_bound = 2;
 
 } // namespace
 
@@ -32,19 +34,20 @@ ComputeThread::~ComputeThread()
 
 bool ComputeThread::offer(proto::Assign assign)
 {
+    auto key = key_of(assign);
     {
         const std::scoped_lock lock(mutex_);
         const auto is_it = [&](const Work& work) {
-            const auto* other = std::get_if<proto::Assign>(&work);
-            return other != nullptr && other->attempt_id == assign.attempt_id;
+            const auto* other = std::get_if<HeldItem>(&work);
+            return other != nullptr && other->assign.attempt_id == assign.attempt_id;
         };
-        if ((current_ && current_->attempt_id == assign.attempt_id) || std::ranges::any_of(waiting_, is_it)) {
+        if (under_way_.contains(assign.attempt_id) || std::ranges::any_of(waiting_, is_it)) {
             return true; // said again after a reconnect
         }
-        if (is_stopping_ || waiting_.size() >= max_waiting) {
+        if (is_stopping_ || waiting_.size() > max_batch_) {
             return false;
         }
-        waiting_.emplace_back(std::move(assign));
+        waiting_.emplace_back(HeldItem{std::move(assign), std::move(key), BatchPolicy::Time::clock::now(), {}});
     }
     changed_.notify_all(); // without the lock, for which the thread would only wait
     return true;
@@ -58,11 +61,11 @@ bool ComputeThread::offer(proto::AssignGroup order)
             const auto* other = std::get_if<proto::AssignGroup>(&work);
             return other != nullptr && other->group == order.group && other->epoch == order.epoch;
         };
-        if ((current_ && current_->group == order.group && current_->epoch == order.epoch) ||
+        if ((group_ && group_->group == order.group && group_->epoch == order.epoch) ||
             std::ranges::any_of(waiting_, is_it)) {
             return true;
         }
-        if (is_stopping_ || waiting_.size() >= max_waiting) {
+        if (is_stopping_ || waiting_.size() > max_batch_) {
             return false;
         }
         waiting_.emplace_back(std::move(order));
@@ -75,34 +78,38 @@ bool ComputeThread::offer(proto::AssignGroup order)
 void ComputeThread::abort_group(const proto::GroupAbort& abort)
 {
     const std::scoped_lock lock(mutex_);
-    if (current_ && current_->group == abort.group && current_->epoch == abort.epoch) {
-        current_->stop.request_stop();
+    if (group_ && group_->group == abort.group && group_->epoch == abort.epoch) {
+        group_->stop.request_stop();
     }
 }
 
-std::optional<proto::AttemptId> ComputeThread::under_way() const
+std::vector<proto::AttemptId> ComputeThread::under_way() const
 {
     const std::scoped_lock lock(mutex_);
-    if (current_) {
-        return current_->attempt_id.value != 0 ? std::optional(current_->attempt_id) : std::nullopt;
+    std::vector<proto::AttemptId> ids;
+    for (const auto& [id, stop] : under_way_) {
+        ids.push_back(id);
     }
-    const auto* next = waiting_.empty() ? nullptr : std::get_if<proto::Assign>(&waiting_.front());
-    return next == nullptr ? std::nullopt : std::optional(next->attempt_id);
+    const auto* next = waiting_.empty() ? nullptr : std::get_if<HeldItem>(&waiting_.front());
+    if (ids.empty() && !group_ && next != nullptr) {
+        ids.push_back(next->assign.attempt_id);
+    }
+    return ids;
 }
 
 void ComputeThread::cancel(proto::AttemptId id)
 {
     const std::scoped_lock lock(mutex_);
-    if (current_ && current_->attempt_id == id) {
-        current_->stop.request_stop();
+    if (const auto current = under_way_.find(id); current != under_way_.end()) {
+        current->second.request_stop();
         return;
     }
     const auto waiting = std::ranges::find_if(waiting_, [&](const Work& work) {
-        const auto* assign = std::get_if<proto::Assign>(&work);
-        return assign != nullptr && assign->attempt_id == id;
+        const auto* item = std::get_if<HeldItem>(&work);
+        return item != nullptr && item->assign.attempt_id == id;
     });
     if (waiting != waiting_.end()) {
-        tell([packet = failed(std::get<proto::Assign>(*waiting),
+        tell([packet = failed(std::get<HeldItem>(*waiting).assign,
                               {proto::FailureReason::cancelled, "cancelled before it started"})](const News& news) {
             news.on_finished(packet);
         });
@@ -110,13 +117,22 @@ void ComputeThread::cancel(proto::AttemptId id)
     }
 }
 
+std::size_t ComputeThread::max_batch() const
+{
+    const std::scoped_lock lock(mutex_);
+    return max_batch_;
+}
+
 bool ComputeThread::finish_within(std::chrono::milliseconds patience)
 {
     std::unique_lock lock(mutex_);
     is_stopping_ = true;
     waiting_.clear();
-    if (current_) {
-        current_->stop.request_stop();
+    for (auto& [id, stop] : under_way_) {
+        stop.request_stop();
+    }
+    if (group_) {
+        group_->stop.request_stop();
     }
     changed_.notify_all();
     return changed_.wait_for(lock, patience, [this] { return has_ended_; });
@@ -134,24 +150,8 @@ void ComputeThread::run()
     const bool is_ready = ready.has_value();
     tell([ready = std::move(ready)](const News& news) { news.on_ready(ready); });
     std::unique_lock lock(mutex_);
-    while (is_ready) {
-        changed_.wait(lock, [this] { return is_stopping_ || !waiting_.empty(); });
-        if (is_stopping_) {
-            break;
-        }
-        const auto work = std::move(waiting_.front());
-        waiting_.pop_front();
-        if (const auto* assign = std::get_if<proto::Assign>(&work)) {
-            current_ = Current{assign->attempt_id, {}, {}, {}};
-        } else {
-            const auto& order = std::get<proto::AssignGroup>(work);
-            current_ = Current{{}, order.group, order.epoch, {}};
-        }
-        const auto cancelled = current_->stop.get_token();
-        lock.unlock();
-        std::visit([&](const auto& one) { work_on(one, cancelled); }, work);
-        lock.lock();
-        current_.reset();
+    if (is_ready) {
+        work(lock);
     }
     has_ended_ = true;
     changed_.notify_all();
@@ -159,12 +159,117 @@ void ComputeThread::run()
 
 base::Result<void> ComputeThread::start_kinds()
 {
+    std::size_t max_batch = 1;
     for (const auto& [name, kind] : kinds_) {
         if (auto started = kind->start(); !started) {
             return started;
         }
+        max_batch = std::max(max_batch, kind->max_batch());
     }
+    const std::scoped_lock lock(mutex_);
+    max_batch_ = std::min<std::size_t>(max_batch, proto::max_batch_limit);
     return {};
+}
+
+/// Holds the lock but while it draws.
+void ComputeThread::work(std::unique_lock<std::mutex>& lock)
+{
+    Batch batch(kinds_, [this](proto::AttemptId id, const auto& cancelled) { return context_of(id, cancelled); });
+    std::optional<FinishingThread> finishing;
+    finishing.emplace(std::max(max_batch_, least_finishing_bound),
+                      [this](proto::AttemptId id, proto::Packet packet) { tell_finished(id, std::move(packet)); });
+    while (!is_stopping_) {
+        if (batch.is_empty() && !waits(batch.key())) {
+            lock.unlock();
+            batch.close();
+            lock.lock();
+        }
+        changed_.wait(lock, [&] { return is_stopping_ || !waiting_.empty() || !batch.is_empty(); });
+        if (is_stopping_) {
+            break;
+        }
+        auto joining = take_joining(batch);
+        lock.unlock();
+        draw(std::move(joining), batch, *finishing);
+        lock.lock();
+    }
+    lock.unlock();
+    finishing.reset();
+    lock.lock();
+}
+
+/// A group comes alone, and while the batch is empty.
+std::vector<ComputeThread::Work> ComputeThread::take_joining(const Batch& batch)
+{
+    std::vector<BatchPolicy::Waiting> waiting;
+    for (const auto& work : waiting_) {
+        const auto* item = std::get_if<HeldItem>(&work);
+        waiting.push_back(item == nullptr ? BatchPolicy::Waiting{} : BatchPolicy::Waiting{item->key, item->since});
+    }
+    const BatchPolicy policy(policy_patience);
+    const auto indices = policy.joiners(batch.open(), waiting, BatchPolicy::Time::clock::now());
+    std::vector<Work> joining;
+    for (const auto index : indices) {
+        auto& work = joining.emplace_back(std::move(waiting_[index]));
+        if (const auto* item = std::get_if<HeldItem>(&work)) {
+            under_way_.emplace(item->assign.attempt_id, item->stop);
+        } else {
+            const auto& order = std::get<proto::AssignGroup>(work);
+            group_ = CurrentGroup{order.group, order.epoch, {}};
+        }
+    }
+    for (auto index = indices.rbegin(); index != indices.rend(); ++index) {
+        waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(*index));
+    }
+    return joining;
+}
+
+void ComputeThread::draw(std::vector<Work> joining, Batch& batch, FinishingThread& finishing)
+{
+    for (auto& work : joining) {
+        if (auto* item = std::get_if<HeldItem>(&work)) {
+            batch.join(std::move(*item));
+        } else {
+            batch.close();
+            work_on(std::get<proto::AssignGroup>(work), group_->stop.get_token());
+            const std::scoped_lock lock(mutex_);
+            group_.reset();
+        }
+    }
+    batch.step();
+    for (auto& item : batch.take_left()) {
+        if (item.outcome) {
+            finishing.push(std::move(item));
+        } else {
+            tell_finished(item.assign.attempt_id, failed(item.assign, std::move(item.outcome.error())));
+        }
+    }
+}
+
+/// What is given up because this actor stops is not the fleet's to know: the agent knows it from the actor's end.
+void ComputeThread::tell_finished(proto::AttemptId id, proto::Packet packet)
+{
+    const bool is_failure = std::holds_alternative<proto::ItemFailed>(packet.message);
+    const std::scoped_lock lock(mutex_);
+    if (!is_stopping_ || !is_failure) {
+        tell([packet = std::move(packet)](const News& news) mutable { news.on_finished(std::move(packet)); });
+    }
+    under_way_.erase(id);
+}
+
+bool ComputeThread::waits(const std::string& key) const
+{
+    return std::ranges::any_of(waiting_, [&](const Work& work) {
+        const auto* item = std::get_if<HeldItem>(&work);
+        return item != nullptr && item->key == key;
+    });
+}
+
+/// An item that no kind can do has a key of its own kind's name, and fails when its turn comes.
+std::string ComputeThread::key_of(const proto::Assign& assign) const
+{
+    const auto kind = kinds_.find(assign.parameters.kind_name());
+    return kind == kinds_.end() ? assign.parameters.kind_name() : kind->second->batch_key(assign);
 }
 
 WorkContext ComputeThread::context_of(proto::AttemptId id, const std::stop_token& cancelled)
@@ -174,43 +279,22 @@ WorkContext ComputeThread::context_of(proto::AttemptId id, const std::stop_token
             }};
 }
 
-void ComputeThread::work_on(const proto::AssignGroup& order, const std::stop_token& cancelled)
+void ComputeThread::work_on(const proto::AssignGroup& order, const std::stop_token& aborted)
 {
     const auto kind = kinds_.find(order.parameters.kind_name());
     GroupWork work(
         order, agent_, kind == kinds_.end() ? nullptr : kind->second.get(),
-        {[this, &cancelled](proto::AttemptId id) { return context_of(id, cancelled); },
+        {[this, &aborted](proto::AttemptId id) { return context_of(id, aborted); },
          [this](proto::Packet packet) {
              tell([packet = std::move(packet)](const News& news) mutable { news.on_finished(std::move(packet)); });
          },
-         cancelled});
+         aborted});
     work.run();
     tell([leave = proto::GroupLeave{order.group, order.epoch, order.rank}](const News& news) {
         if (news.on_group_left) {
             news.on_group_left(leave);
         }
     });
-}
-
-void ComputeThread::work_on(const proto::Assign& assign, const std::stop_token& cancelled)
-{
-    const auto context = context_of(assign.attempt_id, cancelled);
-    const auto start = std::chrono::steady_clock::now();
-    auto outcome = handle(assign, context);
-    const auto elapsed =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
-    auto packet = outcome ? done(assign, std::move(*outcome), elapsed) : failed(assign, std::move(outcome.error()));
-    tell([packet = std::move(packet)](const News& news) mutable { news.on_finished(std::move(packet)); });
-}
-
-Outcome ComputeThread::handle(const proto::Assign& assign, const WorkContext& context)
-{
-    const auto kind = kinds_.find(assign.parameters.kind_name());
-    if (kind == kinds_.end()) {
-        return tl::unexpected(Failure{proto::FailureReason::bad_request,
-                                      std::string("this actor does no ") + assign.parameters.kind_name() + " work"});
-    }
-    return guarded([&] { return kind->second->handle(assign, context); });
 }
 
 } // namespace sdfleet::actor

@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "actor/batch.hpp"
+#include "actor/batch_policy.hpp"
+#include "actor/finishing_thread.hpp"
 #include "actor/kind_registry.hpp"
 
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <variant>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
 namespace sdfleet::actor {
 
-/// The thread that owns the device and does one item after the other, apart from the I/O, which so stays alive whatever
-/// an item takes. Made, and called, on the io_context's thread, which is also where the news arrives.
+/// The thread that owns the device, apart from the I/O, which so stays alive whatever an item takes. It draws a batch of
+/// items at a time, step by step; between two steps items leave, and others join (BatchPolicy). What is drawn is encoded on
+/// a thread of its own. Made, and called, on the io_context's thread, which is also where the news arrives.
 class ComputeThread {
 public:
     struct News {
@@ -35,7 +42,7 @@ public:
     /// `agent` is where the ranks of a group find each other.
     ComputeThread(boost::asio::io_context& io, const Kinds& kinds, News news, std::string agent = {});
 
-    /// Asks the item under way to stop, and waits for it.
+    /// Asks the items under way to stop, and waits for them.
     ~ComputeThread();
 
     /// False when too much waits already. What is here already stays as it is.
@@ -45,19 +52,22 @@ public:
     /// Of the group under way, or one that waits; does nothing for another.
     void abort_group(const proto::GroupAbort& abort);
 
-    /// The item under way, or the one that is next.
-    std::optional<proto::AttemptId> under_way() const;
+    /// The items under way, or the one that is next.
+    std::vector<proto::AttemptId> under_way() const;
 
-    /// Of a waiting item or the one under way; does nothing for another.
+    /// Of a waiting item or one under way; does nothing for another.
     void cancel(proto::AttemptId id);
 
-    /// Takes nothing more, asks the item under way to stop; true when the thread has ended by then.
+    /// What the kinds can draw at once; known when they have started.
+    std::size_t max_batch() const;
+
+    /// Takes nothing more, asks the items under way to stop, finishes those that are drawn; of the others no more is heard.
+    /// True when the thread has ended by then.
     bool finish_within(std::chrono::milliseconds patience);
 
 private:
-    using Work = std::variant<proto::Assign, proto::AssignGroup>;
-    struct Current {
-        proto::AttemptId attempt_id; ///< 0 while it is a group
+    using Work = std::variant<HeldItem, proto::AssignGroup>;
+    struct CurrentGroup {
         proto::GroupId group;
         proto::Epoch epoch;
         std::stop_source stop;
@@ -65,22 +75,28 @@ private:
 
     void run();
     base::Result<void> start_kinds();
-    void work_on(const proto::Assign& assign, const std::stop_token& cancelled);
-    void work_on(const proto::AssignGroup& order, const std::stop_token& cancelled);
+    void work(std::unique_lock<std::mutex>& lock);
+    std::vector<Work> take_joining(const Batch& batch);
+    void draw(std::vector<Work> joining, Batch& batch, FinishingThread& finishing);
+    void work_on(const proto::AssignGroup& order, const std::stop_token& aborted);
+    bool waits(const std::string& key) const;
+    std::string key_of(const proto::Assign& assign) const;
     WorkContext context_of(proto::AttemptId id, const std::stop_token& cancelled);
-    Outcome handle(const proto::Assign& assign, const WorkContext& context);
+    void tell_finished(proto::AttemptId id, proto::Packet packet);
     template <class Handler>
     void tell(Handler handler);
 
     boost::asio::io_context& io_;
     const Kinds& kinds_;
     const std::shared_ptr<const News> news_; ///< called on the I/O thread; may outlive this object there
+    const std::string agent_;
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    std::string agent_;
-    std::deque<Work> waiting_;
-    std::optional<Current> current_;
+    std::size_t max_batch_ = 1;
+    std::deque<Work> waiting_;                               ///< at most one more than the batch can be
+    std::map<proto::AttemptId, std::stop_source> under_way_; ///< in the batch, or drawn and not encoded yet
+    std::optional<CurrentGroup> group_;
     bool is_stopping_ = false;
     bool has_ended_ = false;
     std::thread thread_; ///< last: everything above is there when it starts

@@ -12,6 +12,6 @@ int main(int argc, char** argv)
 
     KindRegistry registry;
     registry.add("diffusion", [](const ActorSettings& settings) { return std::make_unique<DiffusionKind>(settings); });
-    registry.add("echo", [](const ActorSettings&) { return std::make_unique<EchoKind>(); });
+    registry.add("echo", [](const ActorSettings& settings) { return std::make_unique<EchoKind>(settings.max_batch); });
     return run_actor_program(argc, argv, registry, {add_generate_command, add_tokenize_command, add_bench_command});
 }

@@ -4,6 +4,7 @@
 #include "actor/actor_process.hpp"
 #include "base/log.hpp"
 #include "base/program_options.hpp"
+#include "proto/batch_key.hpp"
 
 #include <memory>
 #include <string>
@@ -49,6 +50,9 @@ void add_serve_command(CLI::App& app, const KindRegistry& registry, std::functio
     command->add_option("--device", o->settings.device, "cpu or cuda:N")->capture_default_str();
     command->add_option("--threads", o->settings.threads, "Threads that draw one picture")
         ->check(CLI::Range(1, max_threads))
+        ->capture_default_str();
+    command->add_option("--max-batch", o->settings.max_batch, "Items to draw at once, where the kind of work allows")
+        ->check(CLI::Range(1U, proto::max_batch_limit))
         ->capture_default_str();
     command->add_option("--model", o->models, "NAME=DIR of a model to serve; the first is loaded at start");
     command->callback([&run, &registry, o] { run = [&registry, o] { return serve(*o, registry); }; });

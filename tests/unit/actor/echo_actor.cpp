@@ -7,6 +7,6 @@ int main(int argc, char** argv)
     using namespace sdfleet::actor;
 
     KindRegistry registry;
-    registry.add("echo", [](const ActorSettings&) { return std::make_unique<EchoKind>(); });
+    registry.add("echo", [](const ActorSettings& settings) { return std::make_unique<EchoKind>(settings.max_batch); });
     return run_actor_program(argc, argv, registry);
 }
