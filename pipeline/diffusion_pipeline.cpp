@@ -21,23 +21,36 @@ namespace sdfleet::pipeline {
 
 namespace {
 
-/// Null for reference mode.
-base::Result<const kernels::KernelTable*> kernels_for(ComputeMode mode, const at::TensorOptions& options)
+/// What fast mode needs of a device.
+struct FastEngine {
+    const kernels::KernelTable* kernels = nullptr;
+    Recorder recorder; ///< empty on the CPU
+};
+
+/// Nothing for reference mode.
+base::Result<std::optional<FastEngine>> engine_for(ComputeMode mode, const at::TensorOptions& options)
 {
     const bool on_cpu = options.device().is_cpu();
     if (mode == ComputeMode::reference || (mode == ComputeMode::automatic && on_cpu)) {
-        return nullptr;
+        return std::nullopt;
     }
-    return on_cpu ? base::Result<const kernels::KernelTable*>(&kernels::cpu_kernels()) : gpu_kernels();
+    if (on_cpu) {
+        return FastEngine{&kernels::cpu_kernels(), {}};
+    }
+    return gpu_kernels().and_then([](const kernels::KernelTable* table) {
+        return gpu_recorder().map([&](Recorder recorder) {
+            return std::optional(FastEngine{table, std::move(recorder)});
+        });
+    });
 }
 
 /// Rearranges the networks for fast mode.
-void make_fast(LoadedPipeline& model, const kernels::KernelTable& table)
+void make_fast(LoadedPipeline& model, const FastEngine& engine)
 {
     // The first call for a size tries the library's convolution algorithms and keeps the fastest.
     at::globalContext().setBenchmarkCuDNN(true);
-    const FusedOperators ops(table);
-    model.fast = std::make_unique<FastNetworks>(ops, model.unet, model.options, Recorder());
+    const FusedOperators ops(*engine.kernels);
+    model.fast = std::make_unique<FastNetworks>(ops, model.unet, model.options, engine.recorder);
     model.vae.make_fast(ops);
 }
 
@@ -129,16 +142,16 @@ base::Result<DiffusionPipeline> DiffusionPipeline::from_pretrained(const std::fi
     if (!placement) {
         return tl::unexpected(placement.error());
     }
-    const auto table = kernels_for(options.mode, *placement);
-    if (!table) {
-        return tl::unexpected(table.error());
+    const auto engine = engine_for(options.mode, *placement);
+    if (!engine) {
+        return tl::unexpected(engine.error());
     }
     try {
         return PipelineParts::load(folder, *placement, options.variant).map([&](PipelineParts&& parts) {
             auto model = std::make_unique<LoadedPipeline>(
                 std::move(parts), options.model_name.empty() ? folder_name(folder) : options.model_name);
-            if (*table != nullptr) {
-                make_fast(*model, **table);
+            if (*engine) {
+                make_fast(*model, **engine);
             }
             return DiffusionPipeline(std::move(model));
         });
