@@ -45,11 +45,11 @@ base::Result<std::optional<FastEngine>> engine_for(ComputeMode mode, const at::T
 }
 
 /// Rearranges the networks for fast mode.
-void make_fast(LoadedPipeline& model, const FastEngine& engine)
+void make_fast(LoadedPipeline& model, const FastEngine& engine, bool tune)
 {
     // The first call for a size tries the library's convolution algorithms and keeps the fastest.
-    at::globalContext().setBenchmarkCuDNN(true);
-    const FusedOperators ops(*engine.kernels);
+    at::globalContext().setBenchmarkCuDNN(tune);
+    const FusedOperators ops(*engine.kernels, tune);
     model.fast = std::make_unique<FastNetworks>(ops, model.unet, model.options, engine.recorder);
     model.vae.make_fast(ops);
 }
@@ -151,7 +151,7 @@ base::Result<DiffusionPipeline> DiffusionPipeline::from_pretrained(const std::fi
             auto model = std::make_unique<LoadedPipeline>(
                 std::move(parts), options.model_name.empty() ? folder_name(folder) : options.model_name);
             if (*engine) {
-                make_fast(*model, **engine);
+                make_fast(*model, **engine, options.tune);
             }
             return DiffusionPipeline(std::move(model));
         });

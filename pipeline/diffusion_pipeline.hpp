@@ -25,6 +25,10 @@ struct LoadOptions {
     std::string variant = {};    ///< of the weight files, such as "fp16"; empty: the plain ones, then fp16
     std::string model_name = {}; ///< what pictures say they were drawn with; empty: the folder's name
     ComputeMode mode = ComputeMode::automatic;
+
+    /// Fast mode on a GPU: measure which of the library's algorithms is the fastest for each size. Without, a picture has
+    /// the same bits in every process on the same sort of GPU.
+    bool tune = true;
 };
 
 /// fp32 numbers on the host, row-major.

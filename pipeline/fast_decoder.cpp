@@ -41,7 +41,7 @@ at::Tensor Decoder::attend(const Attention& own, const at::Tensor& input) const
     const std::int64_t channels = input.size(1);
     const at::Tensor tokens = ops_.group_norm(input, own.norm, false).permute({0, 2, 3, 1}).flatten(1, 2);
     const at::Tensor qkv = at::linear(tokens, own.qkv_weight, own.qkv_bias);
-    const at::Tensor mixed = attention(qkv.narrow(2, 0, channels), qkv.narrow(2, channels, 2 * channels), 1);
+    const at::Tensor mixed = ops_.attention(qkv.narrow(2, 0, channels), qkv.narrow(2, channels, 2 * channels), 1);
     const at::Tensor projected = at::linear(mixed, own.to_out.weight);
     const at::Tensor image =
         projected.view({input.size(0), input.size(2), input.size(3), channels}).permute({0, 3, 1, 2});

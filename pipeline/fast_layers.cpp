@@ -5,7 +5,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 
 namespace sdfleet::pipeline::fast {
 
@@ -29,11 +28,6 @@ at::Tensor as_image(const at::Tensor& tokens, const at::Tensor& like)
     return tokens.view({like.size(0), like.size(2), like.size(3), tokens.size(2)}).permute({0, 3, 1, 2});
 }
 
-at::Tensor split_heads(const at::Tensor& tensor, std::int64_t heads)
-{
-    return tensor.view({tensor.size(0), tensor.size(1), heads, tensor.size(2) / heads}).transpose(1, 2);
-}
-
 } // namespace
 
 void to_channels_last(at::Tensor& weight)
@@ -55,14 +49,6 @@ at::Tensor stack_matrices(const std::vector<at::Tensor*>& weights)
         row += rows;
     }
     return whole;
-}
-
-at::Tensor attention(const at::Tensor& query, const at::Tensor& keys_and_values, std::int64_t heads)
-{
-    const auto halves = keys_and_values.chunk(2, -1);
-    const at::Tensor mixed = at::scaled_dot_product_attention(split_heads(query, heads), split_heads(halves[0], heads),
-                                                              split_heads(halves[1], heads));
-    return mixed.transpose(1, 2).reshape(query.sizes());
 }
 
 ResnetBlock::ResnetBlock(const ResnetBlock2D& block) : block_(block)
@@ -105,9 +91,9 @@ TransformerBlock::Stream TransformerBlock::operator()(const FusedOperators& ops,
     auto normed = ops.layer_norm(stream.hidden, block_.norm1, stream.pending);
     const at::Tensor qkv = at::linear(normed.output, self_qkv_);
     at::Tensor added =
-        block_.self_out(attention(qkv.narrow(2, 0, channels), qkv.narrow(2, channels, 2 * channels), block_.heads));
+        block_.self_out(ops.attention(qkv.narrow(2, 0, channels), qkv.narrow(2, channels, 2 * channels), block_.heads));
     normed = ops.layer_norm(normed.sum, block_.norm2, added);
-    added = block_.cross_out(attention(block_.cross_q(normed.output), keys_and_values, block_.heads));
+    added = block_.cross_out(ops.attention(block_.cross_q(normed.output), keys_and_values, block_.heads));
     normed = ops.layer_norm(normed.sum, block_.norm3, added);
     return {normed.sum, block_.ff_out(ops.geglu(block_.ff_in(normed.output)))};
 }

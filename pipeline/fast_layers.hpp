@@ -21,9 +21,6 @@ void to_channels_last(at::Tensor& weight);
 /// Puts matrices [out_i, in] one below the other into one, and makes each a view of its part, in place. Returns the whole.
 at::Tensor stack_matrices(const std::vector<at::Tensor*>& weights);
 
-/// Of a fused product's columns: attention of `heads` heads with queries [N, T, C] and keys beside values [N, L, 2 * C].
-at::Tensor attention(const at::Tensor& query, const at::Tensor& keys_and_values, std::int64_t heads);
-
 class ResnetBlock {
 public:
     explicit ResnetBlock(const ResnetBlock2D& block);

@@ -7,6 +7,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Exception.h>
 
@@ -76,6 +77,20 @@ void check_same_type(const at::Tensor& tensor, const at::Tensor& other, const ch
 }
 
 } // namespace
+
+at::Tensor FusedOperators::attention(const at::Tensor& query, const at::Tensor& keys_and_values,
+                                     std::int64_t heads) const
+{
+    const auto split = [heads](const at::Tensor& tensor) {
+        return tensor.view({tensor.size(0), tensor.size(1), heads, tensor.size(2) / heads}).transpose(1, 2);
+    };
+    const auto halves = keys_and_values.chunk(2, -1);
+    const at::Tensor q = split(query);
+    const at::Tensor k = split(halves[0]);
+    const at::Tensor v = split(halves[1]);
+    const at::Tensor mixed = attention_ ? (*attention_)(q, k, v) : at::scaled_dot_product_attention(q, k, v);
+    return mixed.transpose(1, 2).reshape(query.sizes());
+}
 
 at::Tensor channels_last(const at::Tensor& image)
 {

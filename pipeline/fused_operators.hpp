@@ -2,9 +2,11 @@
 #pragma once
 
 #include "kernels/kernel_table.hpp"
+#include "pipeline/attention_choice.hpp"
 #include "pipeline/layers.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include <ATen/core/Tensor.h>
@@ -16,8 +18,15 @@ namespace sdfleet::pipeline {
 /// tensors that do not fit and std::runtime_error when a launch fails, as LibTorch's own operators do.
 class FusedOperators {
 public:
-    /// `table` must outlive the object and be the one for the device of the tensors.
-    explicit FusedOperators(const kernels::KernelTable& table) : table_(&table) {}
+    /// `table` must outlive the object and be the one for the device of the tensors. `measures`: attention by whichever
+    /// implementation is the fastest; otherwise by the library's own choice, which is the same in every process.
+    explicit FusedOperators(const kernels::KernelTable& table, bool measures = true)
+        : table_(&table), attention_(measures ? std::make_shared<AttentionChoice>() : nullptr)
+    {
+    }
+
+    /// Attention of `heads` heads with queries [N, T, C] and keys beside values [N, L, 2 * C]; the shape of `query`.
+    at::Tensor attention(const at::Tensor& query, const at::Tensor& keys_and_values, std::int64_t heads) const;
 
     /// norm(input + row_bias), then SiLU if asked for. `row_bias`: [1 or N, C] of the input's type, rows of any stride; or
     /// undefined.
@@ -55,6 +64,7 @@ public:
 
 private:
     const kernels::KernelTable* table_;
+    std::shared_ptr<AttentionChoice> attention_; ///< shared by copies; null: nothing is measured
 };
 
 /// `image` in channels_last memory; itself if it is already.

@@ -17,7 +17,7 @@ public:
 };
 
 /// Records what `work` gives to the GPU. `work` is run before, unrecorded, as often as the libraries need to choose their
-/// algorithms; it must not wait for the GPU. Tensors that it makes live in the recording's own memory as long as that.
+/// algorithms; in the recorded run it must not wait for the GPU. Tensors that it makes live in the recording's own memory as long as that.
 /// Throws what `work` throws.
 using Recorder = std::function<std::unique_ptr<RecordedWork>(const std::function<void()>& work)>;
 
