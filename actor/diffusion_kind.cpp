@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actor/diffusion_kind.hpp"
 
-#include "pipeline/not_finite.hpp"
+#include "actor/diffusion_item.hpp"
+#include "actor/diffusion_session.hpp"
 #include "pipeline/png_image.hpp"
 
 #include <algorithm>
@@ -16,65 +17,11 @@ namespace {
 
 using proto::FailureReason;
 
-pipeline::GenerateRequest to_request(const proto::DiffusionParameters& parameters, const proto::ItemSpec& item)
+/// Whether a prompt fills one chunk of tokens, seen without a tokenizer: no token is shorter than a byte.
+bool is_surely_one_chunk(const std::string& text)
 {
-    const auto side = [](std::uint32_t pixels) {
-        return pixels == 0 ? std::nullopt : std::optional(static_cast<int>(pixels));
-    };
-    pipeline::GenerateRequest request;
-    request.prompts = {item.prompt};
-    if (parameters.negative_prompt) {
-        request.negative_prompts = {*parameters.negative_prompt};
-    }
-    request.seeds = {item.seed};
-    request.num_inference_steps = static_cast<int>(parameters.num_inference_steps);
-    request.guidance_scale = parameters.guidance_scale;
-    request.height = side(parameters.height);
-    request.width = side(parameters.width);
-    request.scheduler = parameters.scheduler;
-    request.prompt_syntax = parameters.prompt_syntax == proto::PromptSyntax::a1111 ? pipeline::PromptSyntax::a1111
-                                                                                   : pipeline::PromptSyntax::plain;
-    if (parameters.clip_skip > 0) {
-        request.clip_skip = static_cast<int>(parameters.clip_skip);
-    }
-    return request;
-}
-
-/// A generator's error, as the wire names it.
-Failure to_failure(const base::Error& error)
-{
-    switch (error.code) {
-    case base::ExitCode::usage:
-        return {FailureReason::bad_request, error.message};
-    case base::ExitCode::bad_input:
-        return {FailureReason::bad_model, error.message};
-    case base::ExitCode::interrupted:
-        return {FailureReason::cancelled, "cancelled"};
-    default:
-        break;
-    }
-    if (error.message.find(pipeline::not_finite_words) != std::string::npos) {
-        return {FailureReason::not_finite, error.message};
-    }
-    // LibTorch has no exception of its own for this: the allocator's text is all there is.
-    const bool is_memory = error.message.find("allocate memory") != std::string::npos ||
-                           error.message.find("out of memory") != std::string::npos ||
-                           error.message.find("bad_alloc") != std::string::npos;
-    return {is_memory ? FailureReason::out_of_memory : FailureReason::internal, error.message};
-}
-
-Draft to_draft(pipeline::Picture&& picture)
-{
-    const auto pixels = std::make_shared<const std::vector<std::uint8_t>>(std::move(picture.rgb));
-    Draft draft;
-    draft.media_type = "image/png";
-    draft.content = {pixels, std::as_bytes(std::span(*pixels))};
-    draft.height = static_cast<std::uint32_t>(picture.parameters.height);
-    draft.width = static_cast<std::uint32_t>(picture.parameters.width);
-    for (auto& text : pipeline::picture_texts(picture.parameters)) {
-        draft.texts.emplace_back(std::move(text.keyword), std::move(text.text));
-    }
-    return draft;
+    constexpr std::size_t fits_a_chunk = 75;
+    return text.size() <= fits_a_chunk && text.find("BREAK") == std::string::npos;
 }
 
 } // namespace
@@ -98,14 +45,50 @@ base::Result<void> DiffusionKind::load(const std::string& name)
         return base::fail(base::ExitCode::usage, "this actor does not serve a model named '" + name + "'");
     }
     loaded_.reset(); // first: two may not fit
+    const auto mode = pipeline::parse_compute_mode(settings_.mode);
+    if (!mode) {
+        return tl::unexpected(mode.error());
+    }
     auto pipeline = pipeline::DiffusionPipeline::from_pretrained(
-        model->second, {settings_.device, pipeline::Dtype::automatic, {}, name});
+        model->second, {settings_.device, pipeline::Dtype::automatic, {}, name, *mode, settings_.tune});
     if (!pipeline) {
         return tl::unexpected(pipeline.error());
     }
     loaded_ = std::move(*pipeline);
     loaded_name_ = name;
     return {};
+}
+
+std::size_t DiffusionKind::max_batch() const
+{
+    return loaded_ && loaded_->is_fast() ? settings_.max_batch : 1;
+}
+
+std::string DiffusionKind::batch_key(const proto::Assign& assign) const
+{
+    std::string key = ActorKind::batch_key(assign);
+    const auto* parameters = std::get_if<proto::DiffusionParameters>(&assign.parameters.kind);
+    if (parameters == nullptr) {
+        return key;
+    }
+    key += parameters->guidance_scale > 1 ? "|guided" : "|unguided";
+    // Prompts of several chunks go with others of as many; whoever has the same text has.
+    const std::string negative = parameters->negative_prompt.value_or("");
+    const bool one_chunk = parameters->prompt_syntax != proto::PromptSyntax::a1111 ||
+                           (is_surely_one_chunk(assign.item.prompt) && is_surely_one_chunk(negative));
+    return one_chunk ? key : key + '|' + assign.item.prompt + '|' + negative;
+}
+
+tl::expected<std::unique_ptr<BatchSession>, Failure> DiffusionKind::open_session(const proto::Assign& first)
+{
+    if (max_batch() == 1) {
+        return ActorKind::open_session(first);
+    }
+    if (auto ready = load(first.model); !ready) {
+        return tl::unexpected(to_failure(ready.error()));
+    }
+    return std::make_unique<DiffusionSession>(
+        *loaded_, pipeline::BatchOptions{settings_.max_batch, settings_.batch_mode == BatchMode::fixed});
 }
 
 Outcome DiffusionKind::handle(const proto::Assign& assign, const WorkContext& context)

@@ -5,6 +5,8 @@
 #include "actor/actor_settings.hpp"
 #include "pipeline/diffusion_pipeline.hpp"
 
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -21,6 +23,11 @@ public:
     Outcome handle(const proto::Assign& assign, const WorkContext& context) override;
     DraftOutcome draw(const proto::Assign& assign, const WorkContext& context) override;
     Outcome finish(const Draft& draft) override;
+
+    /// One in reference mode, which draws picture by picture.
+    std::size_t max_batch() const override;
+    std::string batch_key(const proto::Assign& assign) const override;
+    tl::expected<std::unique_ptr<BatchSession>, Failure> open_session(const proto::Assign& first) override;
 
 private:
     base::Result<void> load(const std::string& name);

@@ -6,6 +6,7 @@
 #include "base/program_options.hpp"
 #include "proto/batch_key.hpp"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,6 +52,20 @@ void add_serve_command(CLI::App& app, const KindRegistry& registry, std::functio
     command->add_option("--threads", o->settings.threads, "Threads that draw one picture")
         ->check(CLI::Range(1, max_threads))
         ->capture_default_str();
+    command
+        ->add_option("--mode", o->settings.mode, "How pictures are computed: auto (fast on a GPU), fast or reference")
+        ->check(CLI::IsMember({"auto", "fast", "reference"}))
+        ->capture_default_str();
+    command->add_flag("--tune,!--no-tune", o->settings.tune, "Measure which of the library's algorithms is the fastest")
+        ->default_str("true");
+    command
+        ->add_option(
+            "--batch-mode", o->settings.batch_mode,
+            "fixed: a batch always has its full size, so that no item depends on the others; dynamic: it is as "
+            "large as it must be")
+        ->transform(CLI::CheckedTransformer(
+            std::map<std::string, BatchMode>{{"fixed", BatchMode::fixed}, {"dynamic", BatchMode::dynamic}}))
+        ->default_str("fixed");
     command->add_option("--max-batch", o->settings.max_batch, "Items to draw at once, where the kind of work allows")
         ->check(CLI::Range(1U, proto::max_batch_limit))
         ->capture_default_str();

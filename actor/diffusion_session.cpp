@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actor/diffusion_session.hpp"
+
+#include "actor/diffusion_item.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sdfleet::actor {
+
+using proto::FailureReason;
+
+DiffusionSession::DiffusionSession(const pipeline::DiffusionPipeline& model, const pipeline::BatchOptions& options)
+    : model_(model), max_rows_(options.max_rows), batch_(model, options)
+{
+}
+
+tl::expected<void, Failure> DiffusionSession::join(const proto::Assign& assign, WorkContext context)
+{
+    const auto* parameters = std::get_if<proto::DiffusionParameters>(&assign.parameters.kind);
+    if (parameters == nullptr) {
+        return tl::unexpected(Failure{FailureReason::bad_request, "not a picture to draw"});
+    }
+    const auto request = to_request(*parameters, assign.item);
+    if (auto fine = model_.check(request); !fine) {
+        return tl::unexpected(to_failure(fine.error()));
+    }
+    if (!batch_.takes(batch_.key_of(request))) {
+        return tl::unexpected(Failure{FailureReason::internal, "the picture does not fit into the batch under way"});
+    }
+    const auto row = batch_.join(request);
+    if (!row) {
+        return tl::unexpected(to_failure(row.error()));
+    }
+    items_.emplace(*row, Item{assign.attempt_id, std::move(context)});
+    return {};
+}
+
+std::vector<Ended> DiffusionSession::step()
+{
+    auto advance = batch_.step();
+    for (const auto& [row, step, steps] : advance.progress) {
+        items_.at(row).context.report_step(static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(steps));
+    }
+    std::vector<Ended> ended;
+    for (auto& [row, picture] : advance.ended) {
+        const auto item = items_.extract(row);
+        ended.push_back({item.mapped().attempt_id, picture ? DraftOutcome(to_draft(std::move(*picture)))
+                                                           : tl::unexpected(to_failure(picture.error()))});
+    }
+    return ended;
+}
+
+void DiffusionSession::leave(proto::AttemptId id)
+{
+    const auto item = std::ranges::find_if(items_, [id](const auto& entry) { return entry.second.attempt_id == id; });
+    if (item != items_.end()) {
+        batch_.leave(item->first);
+        items_.erase(item);
+    }
+}
+
+} // namespace sdfleet::actor
