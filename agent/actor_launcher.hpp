@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "agent/devices/device_choice.hpp"
 #include "agent/process/child_process.hpp"
 #include "agent/served_model.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 namespace sdfleet::agent {
 
-/// How the agent's actors are started; the same for all but slot and device.
+/// How the agent's actors are started; the same for all but their devices.
 struct ActorLauncher {
     std::filesystem::path program;
     std::string endpoint; ///< of the agent's socket for actors
@@ -18,14 +20,21 @@ struct ActorLauncher {
     std::string log_level;
     std::string log_format;
     std::vector<ServedModel> models;
+    std::vector<devices::Slot> slots;
 
-    Command command(std::uint32_t slot, const std::string& device) const
+    /// An actor on a GPU sees that one alone, as its cuda:0.
+    Command command(std::uint32_t slot) const
     {
+        const auto& uuid = slots.at(slot).uuid;
+        const std::string device = uuid.empty() ? slots.at(slot).device : "cuda:0";
         Command command{program,
                         {"--log-level", log_level, "--log-format", log_format, "serve", "--agent", endpoint, "--slot",
                          std::to_string(slot), "--device", device, "--threads", std::to_string(threads)}};
         for (const auto& model : models) {
             command.arguments.insert(command.arguments.end(), {"--model", model.name + "=" + model.folder.string()});
+        }
+        if (!uuid.empty()) {
+            command.environment = {{"CUDA_VISIBLE_DEVICES", uuid}, {"CUDA_DEVICE_ORDER", "PCI_BUS_ID"}};
         }
         return command;
     }

@@ -16,7 +16,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,7 +50,8 @@ void add_options(CLI::App& app, AgentOptions& options)
         ->envname("SDFLEET_KEY_FILE");
     app.add_option("--node-id", options.node_id, "This machine's name in the fleet (default: the host name)");
     app.add_option("--devices", options.devices,
-                   "auto, or a list of cpu, cpu*N (N actors on the processor) and cuda:N, with commas between")
+                   "auto: every GPU that is well, else the processor. Or a list with commas between: cpu*K (K actors "
+                   "on the processor), cuda (every GPU), cuda:N, cuda:N*K (K actors on one GPU)")
         ->capture_default_str();
     app.add_option("--model", options.models, "NAME=DIR: a model folder in diffusers layout to serve; may be repeated");
     app.add_option("--actor-bin", options.actor_bin, "The actors' program (default: actor, beside this one)");
@@ -120,17 +120,6 @@ std::vector<std::pair<std::string, std::string>> make_rank_defaults()
     return defaults;
 }
 
-std::vector<std::string> visible_cuda_devices()
-{
-    std::vector<std::string> names;
-    const char* variable = std::getenv("CUDA_VISIBLE_DEVICES");
-    std::istringstream list(variable == nullptr ? "" : variable);
-    for (std::string name; std::getline(list, name, ',');) {
-        names.push_back(name);
-    }
-    return names;
-}
-
 Settings make_settings(const AgentOptions& options, std::string node_name, DevicePlan plan,
                        const std::vector<ServedModel>& models, bool has_key)
 {
@@ -146,11 +135,13 @@ Settings make_settings(const AgentOptions& options, std::string node_name, Devic
     settings.hostname = host_name();
     settings.pid = static_cast<std::uint64_t>(::getpid());
     settings.devices = std::move(plan.devices);
-    settings.actor_devices = std::move(plan.actor_devices);
+    for (const auto& slot : plan.slots) {
+        settings.actor_devices.push_back(slot.device);
+    }
     settings.runs_actors = !options.is_for_programs_only;
     settings.address = options.address.empty() ? find_node_address(options.coordinator) : options.address;
     settings.rank_defaults = make_rank_defaults();
-    settings.cuda_names = visible_cuda_devices();
+    settings.cuda_names = std::move(plan.cuda_uuids);
     for (const auto& model : models) {
         settings.models.push_back({model.name, model.fingerprint});
     }
@@ -163,12 +154,16 @@ base::Result<void> run_agent(const AgentOptions& options)
     if (!node_name) {
         return tl::unexpected(node_name.error());
     }
-    auto plan = plan_devices(options.devices);
+    const auto request = devices::parse_device_request(options.devices);
+    if (!request) {
+        return tl::unexpected(request.error());
+    }
+    auto plan = plan_devices(*request, look_at_machine(*request));
     if (!plan) {
         return tl::unexpected(plan.error());
     }
-    if (!plan->note.empty()) {
-        spdlog::warn("{}", plan->note);
+    for (const auto& note : plan->notes) {
+        spdlog::warn("{}", note);
     }
     const auto actor_program =
         options.is_for_programs_only ? base::Result<std::filesystem::path>() : find_actor_program(options);
@@ -190,13 +185,14 @@ base::Result<void> run_agent(const AgentOptions& options)
     base::LogSubject subject;
     subject.node = *node_name;
     base::set_log_subject(std::move(subject));
-    spdlog::info("node {} with {} actor(s) for the coordinator at {}", *node_name, plan->actor_devices.size(),
+    spdlog::info("node {} with {} actor(s) for the coordinator at {}", *node_name, plan->slots.size(),
                  options.coordinator);
+    const auto slots = plan->slots;
     auto settings = make_settings(options, *node_name, std::move(*plan), *models, key->has_value());
     settings.rank_endpoint = runtime_dir->actor_endpoint();
     AgentShell shell(std::move(settings), *key,
                      {*actor_program, runtime_dir->actor_endpoint(), options.threads, log_level_name(),
-                      base::log_format(), *models});
+                      base::log_format(), *models, slots});
     return shell.run();
 }
 

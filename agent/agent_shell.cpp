@@ -134,7 +134,7 @@ void AgentShell::arm_timer()
 void AgentShell::carry_out(const SpawnActor& spawn)
 {
     const auto slot = spawn.launch.slot.value;
-    auto process = ChildProcess::spawn(io_, launcher_.command(slot, spawn.device));
+    auto process = ChildProcess::spawn(io_, launcher_.command(slot));
     if (!process) {
         happen(ActorExited{spawn.launch, std::nullopt, "did not start: " + process.error().message});
         return;

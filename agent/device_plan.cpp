@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/device_plan.hpp"
 
-#include <charconv>
-#include <filesystem>
+#include "agent/devices/nvml_reader.hpp"
+
+#include <algorithm>
+#include <cstdlib>
 #include <fstream>
-#include <optional>
-#include <sstream>
-#include <string_view>
 
 #include <unistd.h>
 
 namespace sdfleet::agent {
 
 namespace {
-
-constexpr std::size_t max_actors = 64;
-constexpr const char* first_gpu = "/dev/nvidia0";
 
 std::string processor_name()
 {
@@ -36,57 +32,39 @@ proto::DeviceInfo processor()
     return {"cpu", processor_name(), pages * page_bytes};
 }
 
-/// How many actors "cpu" or "cpu*N" asks for; nothing for another text.
-std::optional<std::size_t> count_of_cpu(std::string_view text)
-{
-    if (text == "cpu") {
-        return 1;
-    }
-    constexpr std::string_view prefix = "cpu*";
-    if (!text.starts_with(prefix)) {
-        return std::nullopt;
-    }
-    const auto digits = text.substr(prefix.size());
-    std::size_t count = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
-    if (error != std::errc() || end != digits.data() + digits.size() || count == 0) {
-        return std::nullopt;
-    }
-    return count;
-}
-
 } // namespace
 
-base::Result<DevicePlan> plan_devices(const std::string& text)
+bool DevicePlan::uses_gpus() const
 {
-    DevicePlan plan{{processor()}, {}, ""};
-    if (text == "auto") {
-        plan.actor_devices = {"cpu"};
-        if (std::filesystem::exists(first_gpu)) {
-            plan.note = "this build has no CUDA plug-in: the GPUs stay idle, one actor draws on the CPU";
-        }
-        return plan;
+    return std::ranges::any_of(slots, [](const auto& slot) { return !slot.uuid.empty(); });
+}
+
+Machine look_at_machine(const devices::DeviceRequest& request)
+{
+    Machine machine{processor(), {}, {}};
+    if (request.concerns_gpus()) {
+        machine.gpus = devices::read_gpus();
     }
-    std::istringstream list(text);
-    for (std::string part; std::getline(list, part, ',');) {
-        if (part.starts_with("cuda")) {
-            return base::fail(base::ExitCode::usage,
-                              "--devices " + text + ": this build has no CUDA plug-in; use --devices cpu or cpu*N");
-        }
-        const auto count = count_of_cpu(part);
-        if (!count) {
-            return base::fail(base::ExitCode::usage,
-                              "--devices " + text + ": '" + part +
-                                  "' is no device; use auto, or a list of cpu, cpu*N and cuda:N");
-        }
-        if (*count > max_actors || plan.actor_devices.size() + *count > max_actors) {
-            return base::fail(base::ExitCode::usage, "--devices " + text + ": more than " + std::to_string(max_actors) +
-                                                         " actors on one node");
-        }
-        plan.actor_devices.insert(plan.actor_devices.end(), *count, "cpu");
+    if (const char* names = std::getenv("CUDA_VISIBLE_DEVICES"); names != nullptr) {
+        machine.cuda_visible_devices = names;
     }
-    if (plan.actor_devices.empty()) {
-        return base::fail(base::ExitCode::usage, "--devices names no device");
+    return machine;
+}
+
+base::Result<DevicePlan> plan_devices(const devices::DeviceRequest& request, const Machine& machine)
+{
+    auto choice = devices::choose_devices(request, machine.gpus, machine.cuda_visible_devices);
+    if (!choice) {
+        return tl::unexpected(choice.error());
+    }
+    DevicePlan plan{{machine.processor}, std::move(choice->slots), {}, std::move(choice->notes)};
+    for (std::size_t index = 0; index < choice->visible.size(); ++index) {
+        const auto& gpu = choice->visible[index];
+        const auto name = "cuda:" + std::to_string(index);
+        plan.cuda_uuids.push_back(gpu.uuid);
+        if (std::ranges::find(plan.slots, name, &devices::Slot::device) != plan.slots.end()) {
+            plan.devices.push_back({name, gpu.name + ", " + gpu.uuid, gpu.memory_bytes});
+        }
     }
     return plan;
 }

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstddef>
 #include <string_view>
+#include <utility>
 
 namespace sdfleet::agent {
 
@@ -34,19 +35,39 @@ std::string cuda_name(const Settings& settings, const std::string& device)
     return index < settings.cuda_names.size() ? settings.cuda_names[index] : number;
 }
 
-/// "0,2": the CUDA devices of all the node's ranks.
-std::string cuda_devices(const Settings& settings, const proto::StartRanks& order)
+/// The GPUs of the slots, each once.
+std::vector<std::string> gpus_of(const Settings& settings, const std::vector<proto::Slot>& slots)
 {
-    std::string names;
-    for (const auto& place : order.places) {
-        for (const auto slot : place.slots) {
-            const auto& device = settings.actor_devices.at(slot.value);
-            if (device.starts_with(prefix)) {
-                names += (names.empty() ? "" : ",") + cuda_name(settings, device);
-            }
+    std::vector<std::string> names;
+    for (const auto slot : slots) {
+        const auto& device = settings.actor_devices.at(slot.value);
+        if (!device.starts_with(prefix)) {
+            continue;
+        }
+        if (auto name = cuda_name(settings, device); std::ranges::find(names, name) == names.end()) {
+            names.push_back(std::move(name));
         }
     }
     return names;
+}
+
+/// "GPU-a,GPU-b": what this rank may see.
+std::string cuda_devices(const Settings& settings, const proto::StartRanks& order, const proto::RankPlace& own)
+{
+    std::vector<proto::Slot> slots;
+    for (const auto& place : order.places) {
+        slots.insert(slots.end(), place.slots.begin(), place.slots.end());
+    }
+    auto names = gpus_of(settings, slots);
+    // Of several instances CUDA shows a process the first alone.
+    if (std::ranges::any_of(names, [](const std::string& name) { return name.starts_with("MIG-"); })) {
+        names = gpus_of(settings, own.slots);
+    }
+    std::string text;
+    for (const auto& name : names) {
+        text += (text.empty() ? "" : ",") + name;
+    }
+    return text;
 }
 
 } // namespace
@@ -81,8 +102,9 @@ std::vector<std::pair<std::string, std::string>> rank_environment(const Settings
     for (const auto& [name, value] : fixed) {
         set(variables, name, value);
     }
-    if (const auto devices = cuda_devices(settings, order); !devices.empty()) {
+    if (const auto devices = cuda_devices(settings, order, place); !devices.empty()) {
         set(variables, "CUDA_VISIBLE_DEVICES", devices);
+        set(variables, "CUDA_DEVICE_ORDER", "PCI_BUS_ID");
     }
     for (const auto& [name, value] : order.spec.environment) {
         set(variables, name, value);

@@ -62,10 +62,10 @@ struct Settings {
     std::vector<proto::DeviceInfo> devices;
     std::vector<proto::ModelInfo> models;
     std::vector<std::string> actor_devices; ///< device of the actor in slot 0, 1, ...
-    std::vector<std::string> cuda_names; ///< what our CUDA_VISIBLE_DEVICES names: cuda:0, cuda:1, ...; empty = not set
-    bool runs_actors = true;             ///< else the devices are for programs alone
-    std::string address;                 ///< where ranks of other nodes reach this one
-    std::string rank_endpoint;           ///< where ranks reach this agent
+    std::vector<std::string> cuda_names;    ///< what CUDA_VISIBLE_DEVICES calls our cuda:0, cuda:1, ...
+    bool runs_actors = true;                ///< else the devices are for programs alone
+    std::string address;                    ///< where ranks of other nodes reach this one
+    std::string rank_endpoint;              ///< where ranks reach this agent
     std::vector<std::pair<std::string, std::string>>
         rank_defaults; ///< variables that ranks get unless the program sets them
     Limits limits;

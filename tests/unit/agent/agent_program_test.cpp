@@ -135,7 +135,8 @@ TEST_CASE("command lines that cannot work end at once, each with its code")
         return *coordinator.agent_exit;
     };
 
-    REQUIRE(exit_of({"--devices", "cuda:0"}) == ExitStatus(ExitedWith{2}));
+    REQUIRE(exit_of({"--devices", "gpu:0"}) == ExitStatus(ExitedWith{2}));
+    REQUIRE(exit_of({"--devices", "cuda:1000"}) == ExitStatus(ExitedWith{1}));
     REQUIRE(exit_of({"--model", "tiny=/nowhere"}) == ExitStatus(ExitedWith{5}));
     REQUIRE(exit_of({"--model", "tiny"}) == ExitStatus(ExitedWith{2}));
     REQUIRE(exit_of({"--threads", "0"}) == ExitStatus(ExitedWith{2}));

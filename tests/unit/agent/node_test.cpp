@@ -42,24 +42,30 @@ base::ExitCode code_of_model(const std::string& text)
 
 } // namespace
 
-TEST_CASE("devices become actors")
+TEST_CASE("a node offers its processor and the GPUs that its actors use")
 {
-    REQUIRE(plan_devices("cpu")->actor_devices == std::vector<std::string>{"cpu"});
-    REQUIRE(plan_devices("auto")->actor_devices == std::vector<std::string>{"cpu"});
-    REQUIRE(plan_devices("cpu*3")->actor_devices.size() == 3);
-    REQUIRE(plan_devices("cpu,cpu*2")->actor_devices.size() == 3);
-    REQUIRE(plan_devices("cpu*3")->devices.size() == 1);
+    Machine machine{{"cpu", "a processor", 1}, {}, {}};
+    machine.gpus.gpus = {{.uuid = "GPU-a", .name = "NVIDIA H100", .memory_bytes = 80},
+                         {.uuid = "GPU-b", .name = "NVIDIA H100", .memory_bytes = 80}};
+
+    const auto plan = plan_devices(*devices::parse_device_request("cpu,cuda:1"), machine);
+
+    REQUIRE(plan->slots == std::vector<devices::Slot>{{"cpu", ""}, {"cuda:1", "GPU-b"}});
+    REQUIRE(plan->cuda_uuids == std::vector<std::string>{"GPU-a", "GPU-b"});
+    REQUIRE(plan->devices == std::vector<proto::DeviceInfo>{machine.processor, {"cuda:1", "NVIDIA H100, GPU-b", 80}});
+    REQUIRE(plan->uses_gpus());
 }
 
-TEST_CASE("devices that are none, or too many, or not for this build, are usage errors")
+TEST_CASE("a request for the processor asks no driver")
 {
-    for (const auto* text : {"", "gpu", "cpu*0", "cpu*", "cpu*x", "cpu*65", "cpu*40,cpu*40", "cpu*99999999999999999999",
-                             "cuda:0", "cpu,cuda:0,1"}) {
-        const auto plan = plan_devices(text);
-        REQUIRE_FALSE(plan);
-        REQUIRE(plan.error().code == base::ExitCode::usage);
-    }
-    REQUIRE(plan_devices("cuda:0").error().message.find("no CUDA plug-in") != std::string::npos);
+    const auto request = devices::parse_device_request("cpu*2");
+
+    const auto machine = look_at_machine(*request);
+
+    REQUIRE(machine.gpus == devices::GpuInventory{});
+    REQUIRE(machine.processor.name == "cpu");
+    REQUIRE(machine.processor.memory_bytes > 0);
+    REQUIRE(plan_devices(*request, machine)->slots.size() == 2);
 }
 
 TEST_CASE("a host name becomes a valid node name")

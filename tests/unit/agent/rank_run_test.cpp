@@ -176,9 +176,36 @@ TEST_CASE("ranks see the GPUs of all ranks of their node, by the names that the 
             {{}, {}, {}, {}, rank_environment(settings, order, order.places[1], 1)})["CUDA_VISIBLE_DEVICES"];
     };
 
-    REQUIRE(visible() == "0,2");
-    settings.cuda_names = {"4", "5", "GPU-f00d"}; // what the agent was given itself
-    REQUIRE(visible() == "4,GPU-f00d");
+    settings.cuda_names = {"GPU-a", "GPU-b", "GPU-c"};
+    REQUIRE(visible() == "GPU-a,GPU-c");
+    REQUIRE(environment_of({{}, {}, {}, {}, rank_environment(settings, order, order.places[0], 1)})
+                .at("CUDA_DEVICE_ORDER") == "PCI_BUS_ID");
+}
+
+TEST_CASE("a GPU that two ranks share is named once")
+{
+    Settings settings = Story::settings(0, {});
+    settings.actor_devices = {"cuda:0", "cuda:0"};
+    settings.cuda_names = {"GPU-a"};
+    auto order = RankStory::order_of(2);
+    order.places = {{{0}, 0, {{0}}}, {{1}, 1, {{1}}}};
+
+    const auto variables = environment_of({{}, {}, {}, {}, rank_environment(settings, order, order.places[1], 1)});
+
+    REQUIRE(variables.at("CUDA_VISIBLE_DEVICES") == "GPU-a");
+}
+
+TEST_CASE("of MIG instances a rank gets its own alone, as CUDA shows no more than one")
+{
+    Settings settings = Story::settings(0, {});
+    settings.actor_devices = {"cuda:0", "cuda:1"};
+    settings.cuda_names = {"MIG-a", "MIG-b"};
+    auto order = RankStory::order_of(2);
+    order.places = {{{0}, 0, {{0}}}, {{1}, 1, {{1}}}};
+
+    const auto variables = environment_of({{}, {}, {}, {}, rank_environment(settings, order, order.places[1], 1)});
+
+    REQUIRE(variables.at("CUDA_VISIBLE_DEVICES") == "MIG-b");
 }
 
 TEST_CASE("the coordinator is told that the ranks started when it is known of each, failures included")
