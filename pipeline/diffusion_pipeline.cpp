@@ -51,7 +51,8 @@ void make_fast(LoadedPipeline& model, const FastEngine& engine, bool tune)
     at::globalContext().setBenchmarkCuDNN(tune);
     const FusedOperators ops(*engine.kernels, tune);
     model.fast = std::make_unique<FastNetworks>(ops, model.unet, model.options, engine.recorder);
-    model.vae.make_fast(ops);
+    model.vae.make_fast(ops, engine.recorder);
+    model.prompts.record_with(engine.recorder);
 }
 
 /// One picture after the other, each through a batch of its own.

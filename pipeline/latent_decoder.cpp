@@ -31,15 +31,19 @@ base::Result<LatentDecoder> LatentDecoder::load(const AutoencoderConfig& config,
     });
 }
 
-void LatentDecoder::make_fast(const FusedOperators& ops)
+void LatentDecoder::make_fast(const FusedOperators& ops, Recorder recorder)
 {
     fast_.emplace(vae_, ops);
+    recorded_ = RecordedFunction(std::move(recorder));
 }
 
-at::Tensor LatentDecoder::decode_once(const at::Tensor& latents) const
+at::Tensor LatentDecoder::decode_once(const at::Tensor& latents)
 {
     const at::Tensor own = latents.to(options_);
-    return fast_ ? fast_->decode(own) : vae_.decode(own);
+    if (!fast_) {
+        return vae_.decode(own);
+    }
+    return recorded_(0, own, [this](const at::Tensor& input) { return std::vector{fast_->decode(input)}; }).front();
 }
 
 base::Result<at::Tensor> LatentDecoder::decode(const at::Tensor& latents)

@@ -3,6 +3,7 @@
 
 #include "pipeline/autoencoder_kl.hpp"
 #include "pipeline/fast_decoder.hpp"
+#include "pipeline/recorded_function.hpp"
 
 #include <optional>
 
@@ -19,8 +20,11 @@ public:
     /// then and kept; what is not finite in fp32 either, or was not before, is an error: ExitCode::failed, with the reason.
     base::Result<at::Tensor> decode(const at::Tensor& latents);
 
-    /// From now on in fast form, with results in channels_last memory.
-    void make_fast(const FusedOperators& ops);
+    /// From now on in fast form, with results in channels_last memory that the next decode of their size overwrites.
+    void make_fast(const FusedOperators& ops, Recorder recorder);
+
+    /// Gives recordings back, with their memory.
+    void forget_recordings() { recorded_.clear(); }
 
     const AutoencoderConfig& config() const { return vae_.config(); }
     const AutoencoderKL& vae() const { return vae_; }
@@ -32,11 +36,12 @@ private:
         : vae_(std::move(vae)), weights_(std::move(weights)), options_(options)
     {
     }
-    at::Tensor decode_once(const at::Tensor& latents) const;
+    at::Tensor decode_once(const at::Tensor& latents);
     base::Result<at::Tensor> decode_again(const at::Tensor& latents);
 
     AutoencoderKL vae_;
     std::optional<fast::Decoder> fast_; ///< of vae_
+    RecordedFunction recorded_;         ///< of fast_
     WeightFiles weights_;
     at::TensorOptions options_;         ///< of vae_
     std::optional<AutoencoderKL> fp32_; ///< once it was needed

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/loaded_pipeline.hpp"
 
+#include "pipeline/device_facts.hpp"
 #include "pipeline/placement.hpp"
 
 #include <algorithm>
@@ -94,6 +95,16 @@ PictureSize LoadedPipeline::size_of(const GenerateRequest& request) const
     const auto factor = vae.config().scale_factor();
     return {request.width.value_or(image != nullptr ? whole(image->width) : static_cast<int>(width * factor)),
             request.height.value_or(image != nullptr ? whole(image->height) : static_cast<int>(height * factor))};
+}
+
+void LoadedPipeline::forget_recordings()
+{
+    if (fast) {
+        fast->steps.clear();
+    }
+    vae.forget_recordings();
+    prompts.forget_recordings();
+    release_cached_memory(options.device());
 }
 
 int LoadedPipeline::side_multiple() const

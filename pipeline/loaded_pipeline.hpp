@@ -53,6 +53,10 @@ struct LoadedPipeline : PipelineParts {
     bool is_guided(double guidance_scale) const { return guidance_scale > 1 && unet.config().time_cond_proj_dim == 0; }
     PictureText encode_text(const PictureParameters& parameters) const;
 
+    /// Fast mode: gives all recordings and what the library keeps for later back to the device. They are made again where
+    /// they are needed.
+    void forget_recordings();
+
     /// 8 whatever the autoencoder: what the published pipelines ask for.
     int side_multiple() const;
 

@@ -160,7 +160,7 @@ void PictureBatch::Impl::call_all()
             }
             // Nothing of this part has moved on: the same again in smaller parts, from now on.
             rows_per_call = (count + 1) / 2;
-            model.fast->steps.clear();
+            model.forget_recordings();
         }
     }
     members_changed = false;
@@ -207,7 +207,7 @@ PictureBatch::Advance PictureBatch::Impl::end_all(const base::Error& error)
         rows.clear();
     }
     members_changed = true;
-    model.fast->steps.clear(); // whatever state a recording was left in
+    model.forget_recordings(); // whatever state one was left in
     return advance;
 }
 

@@ -36,14 +36,14 @@ TextConditioning PromptEncoder::encode(const std::string& prompt, const PromptRe
     TextConditioning conditioning;
     std::vector<at::Tensor> embeds;
     const TextLayer layer{reading.clip_skip + always_skipped(), encoders_.size() == 1};
-    for (const Encoder& encoder : encoders_) {
+    for (std::size_t i = 0; i < encoders_.size(); ++i) {
+        const Encoder& encoder = encoders_[i];
         std::vector<PromptChunk> chunks = chunks_of(encoder, prompt, reading.syntax);
         const auto empty = chunks_of(encoder, "", reading.syntax).front();
         chunks.resize(std::max(chunks.size(), reading.chunks), empty);
         std::vector<at::Tensor> hidden;
         for (const PromptChunk& chunk : chunks) {
-            const auto ids = at::tensor(chunk.ids, at::TensorOptions().dtype(at::kLong)).unsqueeze(0);
-            TextOutput output = encoder.model.forward(ids.to(encoder.model.device()), layer);
+            TextOutput output = encode_chunk(i, chunk, layer);
             if (hidden.empty()) {
                 conditioning.pooled = std::move(output.pooled);
             }
@@ -53,6 +53,32 @@ TextConditioning PromptEncoder::encode(const std::string& prompt, const PromptRe
     }
     conditioning.embeds = joined(embeds, -1);
     return conditioning;
+}
+
+TextOutput PromptEncoder::encode_chunk(std::size_t encoder, const PromptChunk& chunk, const TextLayer& layer) const
+{
+    const ClipTextModel& model = encoders_[encoder].model;
+    const auto ids = at::tensor(chunk.ids, at::TensorOptions().dtype(at::kLong)).unsqueeze(0).to(model.device());
+    const auto outputs = recorded_[encoder](static_cast<int>(layer.skipped), ids, [&](const at::Tensor& input) {
+        TextOutput output = model.forward(input, layer);
+        return std::vector{std::move(output.hidden), std::move(output.pooled)};
+    });
+    // Of their own, as the next chunk's replay writes into the same memory.
+    return {outputs[0].clone(), outputs[1].defined() ? outputs[1].clone() : at::Tensor()};
+}
+
+void PromptEncoder::record_with(const Recorder& recorder)
+{
+    for (RecordedFunction& recorded : recorded_) {
+        recorded = RecordedFunction(recorder);
+    }
+}
+
+void PromptEncoder::forget_recordings()
+{
+    for (RecordedFunction& recorded : recorded_) {
+        recorded.clear();
+    }
 }
 
 std::vector<PromptChunk> PromptEncoder::chunks_of(const Encoder& encoder, const std::string& prompt,

@@ -5,6 +5,7 @@
 #include "pipeline/clip_tokenizer.hpp"
 #include "pipeline/prompt_chunks.hpp"
 #include "pipeline/prompt_syntax.hpp"
+#include "pipeline/recorded_function.hpp"
 
 #include <string>
 #include <vector>
@@ -34,7 +35,13 @@ public:
     };
 
     /// One or two encoders, whose tokenizers give the same number of ids.
-    explicit PromptEncoder(std::vector<Encoder> encoders) : encoders_(std::move(encoders)) {}
+    explicit PromptEncoder(std::vector<Encoder> encoders) : encoders_(std::move(encoders)), recorded_(encoders_.size())
+    {
+    }
+
+    /// From now on the encoders' work is recorded and replayed.
+    void record_with(const Recorder& recorder);
+    void forget_recordings(); ///< with their memory; they are made again where they are needed
 
     /// With PromptSyntax::a1111 the weights multiply the embeddings, whose mean over each chunk is then restored; a long
     /// prompt's chunks stand one behind the other along L, and the pooled output is that of the first.
@@ -48,12 +55,14 @@ public:
     const std::vector<Encoder>& encoders() const { return encoders_; }
 
 private:
+    TextOutput encode_chunk(std::size_t encoder, const PromptChunk& chunk, const TextLayer& layer) const;
     std::vector<PromptChunk> chunks_of(const Encoder& encoder, const std::string& prompt, PromptSyntax syntax) const;
 
     /// Layers that are left out without any clip_skip.
     int always_skipped() const { return encoders_.size() > 1 ? 1 : 0; }
 
     std::vector<Encoder> encoders_;
+    mutable std::vector<RecordedFunction> recorded_; ///< of each encoder
 };
 
 /// The conditioning of no prompt at all, where the model was trained with zeros for it.

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recordings replay what they recorded in the memory that they used. A recorder of this test's own does the same on the CPU:
-// it keeps the work, runs it again, and so sees whether inputs and outputs stay where they are.
 #include "pipeline/unet_step.hpp"
 
 #include "kernels/cpu_kernels.hpp"
 #include "pipeline/model_folder.hpp"
 #include "pipeline/pipeline_parts.hpp"
+#include "tests/unit/pipeline/replayed_work.hpp"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
@@ -19,20 +18,6 @@ using namespace sdfleet;
 using namespace sdfleet::pipeline;
 
 namespace {
-
-class Replayed final : public RecordedWork {
-public:
-    Replayed(std::function<void()> work, int& replays) : work_(std::move(work)), replays_(&replays) { work_(); }
-    void replay() override
-    {
-        ++*replays_;
-        work_();
-    }
-
-private:
-    std::function<void()> work_;
-    int* replays_;
-};
 
 PipelineParts load()
 {
@@ -64,10 +49,8 @@ TEST_CASE("a recorded step computes what an unrecorded one computes, with new nu
     const auto options = at::TensorOptions().dtype(at::kFloat);
     fast::UNetStep plain(model.unet, shape, 4, options);
     fast::UNetStep recorded(model.unet, shape, 4, options);
-    int replays = 0;
-    const Recorder recorder = [&](const std::function<void()>& work) {
-        return std::make_unique<Replayed>(work, replays);
-    };
+    test::ReplayingRecorder recording;
+    const Recorder recorder = recording.recorder();
     for (int call = 0; call < 3; ++call) {
         CAPTURE(call);
         const auto context = model.context(static_cast<float>(call + 1));
@@ -80,7 +63,8 @@ TEST_CASE("a recorded step computes what an unrecorded one computes, with new nu
 
         CHECK(at::equal(recorded.run(recorder), plain.run({})));
     }
-    CHECK(replays == 3);
+    CHECK(recording.recordings == 1);
+    CHECK(recording.replays == 3);
 }
 
 TEST_CASE("only the steps of the latest shapes are kept")
