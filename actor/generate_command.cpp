@@ -50,6 +50,8 @@ struct GenerateOptions {
     std::string device = "auto";
     std::string dtype = "auto";
     std::string mode = "auto";
+    std::string vae_dtype = "auto";
+    bool tune = true;
     int threads = 1;
     bool json = false;
 };
@@ -199,6 +201,10 @@ base::Result<void> draw(const GenerateOptions& options)
     if (!mode) {
         return tl::unexpected(mode.error());
     }
+    const auto vae_dtype = pipeline::parse_dtype(options.vae_dtype);
+    if (!vae_dtype) {
+        return tl::unexpected(vae_dtype.error());
+    }
     if (options.threads < 1 || options.threads > 1024) {
         return base::fail(base::ExitCode::usage, "threads must be from 1 to 1024");
     }
@@ -216,8 +222,8 @@ base::Result<void> draw(const GenerateOptions& options)
         return tl::unexpected(folder.error());
     }
     const std::string name = *folder == options.model ? "" : base::repository_name(options.model);
-    const auto model =
-        pipeline::DiffusionPipeline::from_pretrained(*folder, {options.device, *dtype, options.variant, name, *mode});
+    const auto model = pipeline::DiffusionPipeline::from_pretrained(
+        *folder, {options.device, *dtype, options.variant, name, *mode, options.tune, *vae_dtype});
     if (!model) {
         return tl::unexpected(model.error());
     }
@@ -297,6 +303,17 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
         ->add_option("--mode", o->mode,
                      "fast (own kernels), reference (LibTorch's operators in diffusers' order), or auto: fast on a GPU")
         ->capture_default_str();
+    command
+        ->add_option(
+            "--vae-dtype", o->vae_dtype,
+            "auto, fp32, bf16 or fp16 (the model's own type): of the decoder. auto: the model's, except for one "
+            "that overflows in fp16")
+        ->capture_default_str();
+    command
+        ->add_flag("--tune,!--no-tune", o->tune,
+                   "On a GPU, measure which of the library's algorithms is the fastest (default); --no-tune: the same "
+                   "bits in every run")
+        ->default_str("true");
     command->add_option("--threads", o->threads, "Threads that draw one picture")->capture_default_str();
     command->add_option("--out", o->out, "Folder for the pictures, <index>-<seed>.png")->required();
     command->add_option("--dump-tensors", o->dump_tensors, "Also write embeddings, latents and pixels to this file");

@@ -27,6 +27,21 @@ struct FastEngine {
     Recorder recorder; ///< empty on the CPU
 };
 
+VaeDtype vae_dtype(Dtype asked_for, bool fast)
+{
+    switch (asked_for) {
+    case Dtype::fp32:
+        return VaeDtype::fp32;
+    case Dtype::bf16:
+        return VaeDtype::bf16;
+    case Dtype::fp16:
+        return VaeDtype::model;
+    case Dtype::automatic:
+        break;
+    }
+    return fast ? VaeDtype::wide_range : VaeDtype::published;
+}
+
 /// Nothing for reference mode.
 base::Result<std::optional<FastEngine>> engine_for(ComputeMode mode, const at::TensorOptions& options)
 {
@@ -148,7 +163,8 @@ base::Result<DiffusionPipeline> DiffusionPipeline::from_pretrained(const std::fi
         return tl::unexpected(engine.error());
     }
     try {
-        return PipelineParts::load(folder, *placement, options.variant).map([&](PipelineParts&& parts) {
+        const auto decoding = vae_dtype(options.vae_dtype, engine->has_value());
+        return PipelineParts::load(folder, *placement, options.variant, decoding).map([&](PipelineParts&& parts) {
             auto model = std::make_unique<LoadedPipeline>(
                 std::move(parts), options.model_name.empty() ? folder_name(folder) : options.model_name);
             if (*engine) {

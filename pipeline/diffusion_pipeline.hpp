@@ -29,6 +29,10 @@ struct LoadOptions {
     /// Fast mode on a GPU: measure which of the library's algorithms is the fastest for each size. Without, a picture has
     /// the same bits in every process on the same sort of GPU.
     bool tune = true;
+
+    /// In which type pictures are decoded; automatic: the model's, except where the decoder says that it overflows in fp16:
+    /// bf16 in fast mode, fp32 in reference mode. What comes out broken is decoded again in fp32.
+    Dtype vae_dtype = Dtype::automatic;
 };
 
 /// fp32 numbers on the host, row-major.

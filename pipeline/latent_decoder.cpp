@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/latent_decoder.hpp"
 
+#include "pipeline/device_facts.hpp"
 #include "pipeline/not_finite.hpp"
+#include "pipeline/out_of_memory.hpp"
+#include "pipeline/tiled_decoding.hpp"
+
+#include <exception>
 
 #include <ATen/ops/isfinite.h>
 
@@ -23,11 +28,10 @@ base::Result<at::Tensor> not_finite(const char* what)
 } // namespace
 
 base::Result<LatentDecoder> LatentDecoder::load(const AutoencoderConfig& config, const WeightFiles& weights,
-                                                at::TensorOptions options, bool upcast)
+                                                at::TensorOptions options)
 {
-    const auto own = upcast ? options.dtype(at::kFloat) : options;
-    return AutoencoderKL::load(config, weights, own).map([&](AutoencoderKL&& vae) {
-        return LatentDecoder(std::move(vae), weights, own);
+    return AutoencoderKL::load(config, weights, options).map([&](AutoencoderKL&& vae) {
+        return LatentDecoder(std::move(vae), weights, options);
     });
 }
 
@@ -40,6 +44,27 @@ void LatentDecoder::make_fast(const FusedOperators& ops, Recorder recorder)
 at::Tensor LatentDecoder::decode_once(const at::Tensor& latents)
 {
     const at::Tensor own = latents.to(options_);
+    if (own.is_cpu()) {
+        return decode_whole(own); // works in strips by itself
+    }
+    constexpr std::int64_t max_whole = 256 * 256; // latents: a picture of 2048 x 2048
+    if (own.size(2) * own.size(3) <= max_whole) {
+        try {
+            return decode_whole(own);
+        } catch (const std::exception& error) {
+            if (!is_out_of_memory(error.what())) {
+                throw;
+            }
+            recorded_.clear();
+            release_cached_memory(own.device());
+        }
+    }
+    return decode_in_tiles(own, config().scale_factor(), {},
+                           [this](const at::Tensor& tile) { return decode_whole(tile); });
+}
+
+at::Tensor LatentDecoder::decode_whole(const at::Tensor& own)
+{
     if (!fast_) {
         return vae_.decode(own);
     }
@@ -69,7 +94,11 @@ base::Result<at::Tensor> LatentDecoder::decode_again(const at::Tensor& latents)
         }
         fp32_ = std::move(*loaded);
     }
-    at::Tensor image = fp32_->decode(latents.to(fp32));
+    // Rare, and twice the memory: in tiles at once where the picture is of some size.
+    at::Tensor image = latents.is_cpu()
+                           ? fp32_->decode(latents.to(fp32))
+                           : decode_in_tiles(latents.to(fp32), config().scale_factor(), {},
+                                             [this](const at::Tensor& tile) { return fp32_->decode(tile); });
     return all_finite(image) ? base::Result<at::Tensor>(std::move(image))
                              : not_finite("the decoder's result is broken, in fp32 too");
 }

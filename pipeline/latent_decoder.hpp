@@ -12,11 +12,11 @@ namespace sdfleet::pipeline {
 /// Decodes latents into pictures, and never into a picture of nothing: half precision overflows in some decoders.
 class LatentDecoder {
 public:
-    /// `upcast`: run in fp32 whatever the type of `options`.
     static base::Result<LatentDecoder> load(const AutoencoderConfig& config, const WeightFiles& weights,
-                                            at::TensorOptions options, bool upcast);
+                                            at::TensorOptions options);
 
-    /// As AutoencoderKL::decode, for one picture. What is not finite is decoded again in fp32, with weights that are read
+    /// As AutoencoderKL::decode, for one picture; on a GPU a large one, or one that memory does not suffice for, in tiles
+    /// (tiled_decoding.hpp). What is not finite is decoded again in fp32, with weights that are read
     /// then and kept; what is not finite in fp32 either, or was not before, is an error: ExitCode::failed, with the reason.
     base::Result<at::Tensor> decode(const at::Tensor& latents);
 
@@ -37,6 +37,7 @@ private:
     {
     }
     at::Tensor decode_once(const at::Tensor& latents);
+    at::Tensor decode_whole(const at::Tensor& latents);
     base::Result<at::Tensor> decode_again(const at::Tensor& latents);
 
     AutoencoderKL vae_;

@@ -186,7 +186,11 @@ base::Result<std::shared_ptr<const EncodedImages>> LoadedPipeline::encode(const 
     }
     try {
         if (!encoder) {
-            auto loaded = AutoencoderEncoder::load(vae.config(), vae.weights(), vae.options());
+            // bf16 decodes well, but what is encoded is drawn on from: that is worth fp32.
+            const auto own = vae.options().dtype() == at::kBFloat16 && options.dtype() != at::kBFloat16
+                                 ? options.dtype(at::kFloat)
+                                 : vae.options();
+            auto loaded = AutoencoderEncoder::load(vae.config(), vae.weights(), own);
             if (!loaded) {
                 return tl::unexpected(loaded.error());
             }

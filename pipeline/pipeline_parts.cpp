@@ -140,10 +140,30 @@ base::Result<PromptEncoder> load_prompt_encoder(const ModelFolder& files, Config
     return PromptEncoder(std::move(encoders));
 }
 
+/// Only the pipeline of SDXL heeds force_upcast, and only in fp16: the type whose range its decoder leaves.
+at::ScalarType vae_type(const Configs& configs, ModelFamily family, const at::TensorOptions& options, VaeDtype dtype)
+{
+    const auto own = c10::typeMetaToScalarType(options.dtype());
+    const bool overflows = family == ModelFamily::stable_diffusion_xl && configs.vae.force_upcast && own == at::kHalf;
+    switch (dtype) {
+    case VaeDtype::fp32:
+        return at::kFloat;
+    case VaeDtype::bf16:
+        return at::kBFloat16;
+    case VaeDtype::model:
+        return own;
+    case VaeDtype::wide_range:
+        return overflows ? at::kBFloat16 : own;
+    case VaeDtype::published:
+        break;
+    }
+    return overflows ? at::kFloat : own;
+}
+
 } // namespace
 
 base::Result<PipelineParts> PipelineParts::load(const std::filesystem::path& folder, at::TensorOptions options,
-                                                const std::string& variant)
+                                                const std::string& variant, VaeDtype vae_dtype)
 {
     const auto files = ModelFolder::open(folder, variant);
     if (!files) {
@@ -168,10 +188,8 @@ base::Result<PipelineParts> PipelineParts::load(const std::filesystem::path& fol
     if (!unet) {
         return tl::unexpected(unet.error());
     }
-    // Only the pipeline of SDXL heeds force_upcast, and only in fp16: the type whose range its decoder leaves.
-    const bool upcast =
-        files->family == ModelFamily::stable_diffusion_xl && configs->vae.force_upcast && options.dtype() == at::kHalf;
-    auto vae = LatentDecoder::load(configs->vae, files->vae_weights, options, upcast);
+    auto vae = LatentDecoder::load(configs->vae, files->vae_weights,
+                                   options.dtype(vae_type(*configs, files->family, options, vae_dtype)));
     if (!vae) {
         return tl::unexpected(vae.error());
     }

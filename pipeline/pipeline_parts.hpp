@@ -13,6 +13,15 @@
 
 namespace sdfleet::pipeline {
 
+/// In which type pictures are decoded.
+enum class VaeDtype {
+    published,  ///< the model's; fp32 for a decoder that says it overflows in fp16 (force_upcast)
+    wide_range, ///< the model's; bf16 for such a decoder: its range is enough, and it is several times as fast as fp32
+    model,
+    bf16,
+    fp32,
+};
+
 /// A model folder in memory: everything that a picture passes through, from text to pixels.
 struct PipelineParts {
     at::TensorOptions options; ///< device and type of the weights and of all that flows between them
@@ -25,7 +34,7 @@ struct PipelineParts {
 
     /// The family follows from the configs alone. Errors: ExitCode::bad_input, naming the file and what is wrong with it.
     static base::Result<PipelineParts> load(const std::filesystem::path& folder, at::TensorOptions options,
-                                            const std::string& variant = {});
+                                            const std::string& variant = {}, VaeDtype vae_dtype = VaeDtype::published);
 };
 
 } // namespace sdfleet::pipeline

@@ -211,3 +211,29 @@ TEST_CASE("progress counts each picture's own calls")
     CHECK(advance.progress[1].steps == 2);
     CHECK(advance.ended.empty());
 }
+
+TEST_CASE("a picture that is decoded in bf16 is the one decoded in fp32, but for what the eye does not see")
+{
+    const auto wanted = request("a red circle", 61, 4);
+    pipeline::LoadOptions options;
+    options.mode = pipeline::ComputeMode::fast;
+    options.vae_dtype = pipeline::Dtype::bf16;
+    const auto coarse = pipeline::DiffusionPipeline::from_pretrained(SDFLEET_SOURCE_DIR "/models/tiny-shapes", options);
+    REQUIRE(coarse);
+    pipeline::Picture picture;
+
+    REQUIRE(coarse->generate(wanted, [&](std::size_t, pipeline::Picture&& drawn) {
+        picture = std::move(drawn);
+        return base::Result<void>{};
+    }));
+
+    const pipeline::Picture fine = draw_alone(wanted);
+    double squares = 0;
+    for (std::size_t i = 0; i < fine.rgb.size(); ++i) {
+        const int difference = int{picture.rgb[i]} - int{fine.rgb[i]};
+        squares += difference * difference;
+    }
+    CHECK(squares > 0);
+    CHECK(10 * std::log10(255.0 * 255.0 * static_cast<double>(fine.rgb.size()) / squares) >= 35);
+    CHECK(picture.latents.values == fine.latents.values);
+}

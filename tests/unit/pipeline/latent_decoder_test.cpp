@@ -21,12 +21,12 @@ const at::TensorOptions fp32 = at::TensorOptions().dtype(at::kFloat);
 const at::TensorOptions fp16 = at::TensorOptions().dtype(at::kHalf);
 
 /// Latents are divided by `scaling_factor` first: a tiny one makes numbers that a type cannot hold.
-LatentDecoder decoder(at::TensorOptions options, double scaling_factor, bool upcast = false)
+LatentDecoder decoder(at::TensorOptions options, double scaling_factor)
 {
     auto config = pipeline::read_autoencoder_config(vae / "config.json");
     REQUIRE(config);
     config->scaling_factor = scaling_factor;
-    auto loaded = LatentDecoder::load(*config, vae / "diffusion_pytorch_model.safetensors", options, upcast);
+    auto loaded = LatentDecoder::load(*config, vae / "diffusion_pytorch_model.safetensors", options);
     REQUIRE(loaded);
     return std::move(*loaded);
 }
@@ -50,11 +50,11 @@ TEST_CASE("a decode that overflows in half precision is done again in fp32")
     CHECK(half.decode(latents)); // with the weights that it has by then
 }
 
-TEST_CASE("a decoder that is upcast does not overflow in the first place")
+TEST_CASE("a decoder in fp32 takes latents of half precision, and does not overflow in the first place")
 {
     const c10::InferenceMode inference;
     const at::Tensor latents = at::ones({1, 4, 4, 4}, fp16);
-    auto upcast = decoder(fp16, too_small_for_half, true);
+    auto upcast = decoder(fp32, too_small_for_half);
     const auto image = upcast.decode(latents);
     REQUIRE(image);
     CHECK(image->scalar_type() == at::kFloat);
