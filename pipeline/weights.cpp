@@ -137,6 +137,9 @@ at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape)
     if (!type) {
         return problem("tensor '" + name + "' is " + view.dtype + ", not floating point");
     }
+    if (!options_.device().is_cpu()) {
+        return parameters_[name] = upload_.add(view.bytes, shape, *type);
+    }
     const auto tensor = parameters_[name] = converted(view, shape, *type, options_);
     give_back_pages(view.bytes);
     return tensor;
@@ -148,7 +151,7 @@ bool Weights::has_prefix(std::string_view prefix) const
     return at_or_after != views_.end() && at_or_after->first.starts_with(prefix);
 }
 
-base::Result<void> Weights::finish() const
+base::Result<void> Weights::finish()
 {
     if (!problem_.empty()) {
         return base::fail(base::ExitCode::bad_input, where_ + ": " + problem_);
@@ -162,6 +165,7 @@ base::Result<void> Weights::finish() const
                     "' belongs to no layer of this model; the folder's config.json does not fit the file");
         }
     }
+    upload_.run();
     return {};
 }
 

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "pipeline/safetensors_file.hpp"
 #include "pipeline/weight_files.hpp"
+#include "pipeline/weight_upload.hpp"
 
 #include <initializer_list>
 #include <map>
@@ -23,8 +24,9 @@ public:
     /// `options` is the device and the type that every floating-point parameter is converted to.
     static base::Result<Weights> open(const WeightFiles& weights, at::TensorOptions options);
 
-    /// A copy of tensor `name`, which must have `shape`; it counts as used. The file's pages are given back afterwards, so
-    /// that loading takes little more memory than the model itself.
+    /// A copy of tensor `name`, which must have `shape`; it counts as used. On the CPU the file's pages are given back
+    /// afterwards, so that loading takes little more memory than the model itself. On a GPU its values are there after
+    /// finish() only: all are brought there together.
     at::Tensor take(const std::string& name, at::IntArrayRef shape);
 
     bool has(const std::string& name) const { return views_.contains(name); }
@@ -38,10 +40,13 @@ public:
     const std::map<std::string, at::Tensor>& parameters() const { return parameters_; }
 
     /// The first thing that went wrong, or a tensor that no layer took.
-    base::Result<void> finish() const;
+    base::Result<void> finish();
 
 private:
-    Weights(std::string where, at::TensorOptions options) : where_(std::move(where)), options_(options) {}
+    Weights(std::string where, at::TensorOptions options)
+        : where_(std::move(where)), options_(options), upload_(options)
+    {
+    }
     base::Result<void> add(SafetensorsFile file);
     base::Result<void> check_index(const WeightFiles& weights) const;
     at::Tensor problem(const std::string& what);
@@ -50,6 +55,7 @@ private:
     TensorViews views_; ///< of all files
     std::string where_;
     at::TensorOptions options_;
+    WeightUpload upload_; ///< what is on its way to a GPU
     std::map<std::string, at::Tensor> parameters_;
     std::vector<std::string> ignored_;
     std::string problem_;
