@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# LibTorch out of the PyPI torch wheel: pinned, verified by hash, put in place whole or not at all. Sourced by scripts/setup.
+# LibTorch out of the PyPI torch wheel: pinned, verified by hash, put in place whole or not at all. Sourced by scripts/setup, and
+# by setup-libtorch in a bundle, which sets the two folders itself.
 # shellcheck shell=bash
 
 # The range that the tests have passed with. ATen has no stable ABI: everything is built against exactly what was found.
 readonly libtorch_tested='2\.11\.[0-9]+'
-readonly libtorch_home="$repo/.deps/libtorch"
+readonly libtorch_home="${libtorch_home:-$repo/.deps/libtorch}"
+readonly libtorch_requirements="${libtorch_requirements:-$repo/scripts/libtorch}"
 
 # libtorch_version DIR: the version of the LibTorch in DIR, or failure if there is none.
 libtorch_version() {
@@ -62,31 +64,31 @@ python_with_pip() {
 
 # install_libtorch cpu|cuda
 install_libtorch() {
-    local variant=$1 requirements="$repo/scripts/libtorch/requirements-$1.txt" python staging
+    local variant=$1 requirements="$libtorch_requirements/requirements-$1.txt" python staging
     local stamp="$libtorch_home/stamp" want
     [[ $(uname -m) == x86_64 ]] ||
         die "the pinned LibTorch is for x86_64 and this is $(uname -m): set SDFLEET_LIBTORCH to a LibTorch of your own"
     want="$variant $(sha256sum <"$requirements" | cut -d' ' -f1)"
     # The full set serves a machine without a GPU too.
     if [[ -f $stamp ]] && { [[ $(<"$stamp") == "$want" ]] || { [[ $variant == cpu ]] && cuda_set_is_current; }; }; then
-        say "libtorch: $(libtorch_version "$libtorch_home/torch") is in .deps/libtorch ($(cut -d' ' -f1 "$stamp") set)"
+        say "libtorch: $(libtorch_version "$libtorch_home/torch") is in $libtorch_home ($(cut -d' ' -f1 "$stamp") set)"
         return
     fi
 
     python=$(python_with_pip)
-    mkdir -p "$repo/.deps"
-    rm -rf "$repo"/.deps/libtorch.new.*
-    staging=$(mktemp -d "$repo/.deps/libtorch.new.XXXXXX")
+    mkdir -p "${libtorch_home%/*}"
+    rm -rf "$libtorch_home".new.*
+    staging=$(mktemp -d "$libtorch_home.new.XXXXXX")
     # shellcheck disable=SC2064 # the folder's name is wanted as it is now
     trap "rm -rf '$staging'" EXIT
     mkdir "$staging/tmp"
-    say "libtorch: fetching the $variant set (cpu: about 545 MB, cuda: about 2.5 GB) into .deps/libtorch"
+    say "libtorch: fetching the $variant set (cpu: about 545 MB, cuda: about 2.5 GB) into $libtorch_home"
     local options
     mapfile -t options < <(pip_target_options)
     # TMPDIR: pip unpacks there, and /tmp may be a small file system in memory.
     TMPDIR="$staging/tmp" "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
         --no-deps --no-compile --require-hashes "${options[@]}" --target "$staging" --requirement "$requirements" ||
-        die "pip could not fetch LibTorch; its own message is above. An existing one can be used: SDFLEET_LIBTORCH=DIR scripts/setup"
+        die "pip could not fetch LibTorch; its own message is above. An existing one can be used: SDFLEET_LIBTORCH=DIR $0"
     keep_cpp_parts "$staging"
     libtorch_version "$staging/torch" >/dev/null || die "the torch wheel does not hold a LibTorch any more"
     echo "$want" >"$staging/stamp"
@@ -94,11 +96,11 @@ install_libtorch() {
     rm -rf "$libtorch_home"
     mv "$staging" "$libtorch_home"
     trap - EXIT
-    say "libtorch: $(libtorch_version "$libtorch_home/torch") installed in .deps/libtorch, $(du -sh "$libtorch_home" | cut -f1)"
+    say "libtorch: $(libtorch_version "$libtorch_home/torch") installed in $libtorch_home, $(du -sh "$libtorch_home" | cut -f1)"
 }
 
 cuda_set_is_current() {
-    [[ $(<"$libtorch_home/stamp") == "cuda $(sha256sum <"$repo/scripts/libtorch/requirements-cuda.txt" | cut -d' ' -f1)" ]]
+    [[ $(<"$libtorch_home/stamp") == "cuda $(sha256sum <"$libtorch_requirements/requirements-cuda.txt" | cut -d' ' -f1)" ]]
 }
 
 # Removes what only Python needs; licences stay beside the libraries.

@@ -4,7 +4,7 @@
 
 # The names are the same on Debian 12, Debian 13 and Ubuntu 24.04.
 readonly build_packages=(
-    build-essential cmake ninja-build pkg-config ccache git ca-certificates python3 python3-pip
+    build-essential cmake ninja-build pkg-config ccache git ca-certificates python3 python3-pip patchelf
     libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libboost-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libexpected-dev
     libsqlitecpp-dev libsqlite3-dev libicu-dev libspng-dev libsodium-dev libgomp1 prometheus-cpp-dev
     catch2 librapidcheck-dev
