@@ -61,7 +61,7 @@ def misplaced(dependencies, bundle, with_libtorch):
                 faults.append(f"{dependency.name} is not found")
         elif kind == "bundled" and not path.startswith(f"{bundle}/lib/"):
             faults.append(f"{dependency.name} is taken from {path}, not from the bundle")
-        elif kind == "libtorch" and not path.startswith(f"{bundle}/libtorch/"):
+        elif kind == "libtorch" and with_libtorch and not path.startswith(f"{bundle}/libtorch/"):
             faults.append(f"{dependency.name} is taken from {path}, not from the bundle's libtorch")
     return faults
 
