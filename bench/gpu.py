@@ -32,9 +32,22 @@ import random_model  # noqa: E402
 PEER = ROOT / "bench" / "peers" / "diffusers_gpu.py"
 FIELDS = ("load_ms", "warmup_ms", "text_encoder_ms", "step_ms", "vae_decode_ms", "end_to_end_ms", "images_per_s", "peak_memory_bytes", "device")
 
+MIN_STEPS = 4
+
 
 def say(text):
     print(f"gpu.py: {text}", file=sys.stderr, flush=True)
+
+
+def card_name(device):
+    """The GPU's name, its driver and its power limit, as nvidia-smi tells them; the device's own name where it does not."""
+    index = device.partition(":")[2] or "0"
+    command = ["nvidia-smi", f"--id={index}", "--query-gpu=name,driver_version,power.limit", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except OSError:
+        return device
+    return done.stdout.strip() if device.startswith("cuda") and done.returncode == 0 else device
 
 
 def command_of(side, options, folder, width, steps, batch):
@@ -120,19 +133,19 @@ def parse(arguments=None):
     options = parser.parse_args(arguments)
     if min(options.batches) < 1:
         parser.error("--batches are numbers from 1 on")
+    if options.steps is not None and options.steps < MIN_STEPS:
+        parser.error(f"--steps {options.steps}: at least {MIN_STEPS}, because the first ones and the last are not timed")
     return options
 
 
 def main():
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
-    document = {"commit": gpu_report.commit_of(ROOT), "when": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "device": options.device, "models": {}}
+    document = {"commit": gpu_report.commit_of(ROOT), "when": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "device": card_name(options.device), "models": {}}
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.models:
             folder = (options.model_dir or Path(scratch)) / f"{name}-{options.size}"
             document["models"][name] = measure(options, name, folder)
-            devices = [run["device"] for run in document["models"][name]["runs"] if "device" in run]
-            document["device"] = devices[0] if devices else document["device"]
             (options.out / "gpu.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
             (options.out / "gpu.md").write_text(gpu_table.markdown(document), encoding="utf-8")
     print(gpu_table.markdown(document), end="")

@@ -39,13 +39,13 @@ def dependencies_of(file):
 
 
 def programs_of(build_dir):
-    """(the four programs, the plug-in or None) in build_dir/bin."""
+    """(the four programs, those plug-ins that were built) in build_dir/bin."""
     programs = [build_dir / "bin" / name for name in bundle_plan.PROGRAMS]
     for program in programs:
         if not program.is_file():
             raise BundleError(f"{program} is missing: run scripts/build first, or name another build with --build-dir")
-    plugin = build_dir / "bin" / bundle_plan.PLUGIN
-    return programs, plugin if plugin.is_file() else None
+    plugins = [build_dir / "bin" / name for name in bundle_plan.PLUGINS]
+    return programs, [plugin for plugin in plugins if plugin.is_file()]
 
 
 def version_of(program):
@@ -109,14 +109,14 @@ def carry_setup_libtorch(repo, folder):
 
 def make(repo, build_dir, out):
     """Writes out/sdfleet-VERSION-linux-x86_64 anew and returns it."""
-    programs, plugin = programs_of(build_dir)
+    programs, plugins = programs_of(build_dir)
     version = version_of(build_dir / "bin" / "sdctl")
     folder = out / f"sdfleet-{version}-linux-x86_64"
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("bin", "lib"):
         (folder / name).mkdir(parents=True)
 
-    sources = [*programs, *([plugin] if plugin else [])]
+    sources = [*programs, *plugins]
     libraries = libraries_to_carry(sources)
     for source in sources:
         install_binary(source, folder / "bin" / source.name, bundle_plan.RUNPATH_OF_PROGRAMS)
@@ -128,7 +128,7 @@ def make(repo, build_dir, out):
     shutil.copyfile(repo / "LICENSE", folder / "LICENSE")
     needs = bundle_plan.merged([needs_of(file) for file in binaries_in(folder)])
     readme = (repo / "scripts" / "bundle-files" / "README.md").read_text(encoding="utf-8")
-    plugin_line = "with the GPU plug-in" if plugin else "without the GPU plug-in (the build had none)"
+    plugin_line = f"with {' and '.join(f'`{plugin.name}`' for plugin in plugins)} for GPUs" if plugins else "without plug-ins for GPUs (the build had none)"
     words = {"@VERSION@": version, "@PLUGIN@": plugin_line, "@NEEDS@": bundle_plan.requirements_text(needs)}
     for mark, text in words.items():
         readme = readme.replace(mark, text)

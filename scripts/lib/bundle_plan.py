@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 PROGRAMS = ("coordinator", "agent", "actor", "sdctl")
-PLUGIN = "libsdfleet_cuda.so"
+PLUGINS = ("libsdfleet_cuda.so", "libsdfleet_torch_cuda.so")  # those that were built go along, beside the programs
 MAX_BYTES = 60 << 20  # of the unpacked folder, and so of the archive, too
 
 # Of the machine, always: two C libraries in one process do not work, and LibTorch needs the newer C++ library of the two.

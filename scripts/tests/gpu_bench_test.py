@@ -91,6 +91,12 @@ class Running(unittest.TestCase):
         self.assertEqual(with_peers, [(OURS, 1), (OURS, 4), (OURS, 8), (REFERENCE, 1), (EAGER, 1), (EAGER, 8), (COMPILED, 1), (COMPILED, 8)])
         self.assertEqual(gpu.plan(gpu.parse(["--batches", "2"])), [(OURS, 2), (REFERENCE, 2)])
 
+    def test_too_few_steps_to_time_are_wrong_usage(self):
+        with contextlib.redirect_stderr(io.StringIO()) as err, self.assertRaises(SystemExit) as ended:
+            gpu.parse(["--steps", "3"])
+        self.assertEqual(ended.exception.code, 2)
+        self.assertIn("at least 4", err.getvalue())
+
     def test_a_program_that_answers_ends_in_both_documents(self):
         with tempfile.TemporaryDirectory() as folder:
             answer = {key: value for key, value in run(OURS).items() if key not in ("side", "batch")}
@@ -102,7 +108,7 @@ class Running(unittest.TestCase):
                     self.assertEqual(gpu.main(), 0)
             document = json.loads((Path(folder) / "gpu.json").read_text(encoding="utf-8"))
             calls = (Path(folder) / "calls").read_text(encoding="utf-8").splitlines()
-            self.assertEqual(document["device"], "a GPU")
+            self.assertEqual(document["models"]["sd15"]["runs"][0]["device"], "a GPU")
             self.assertEqual((Path(folder) / "gpu.md").read_text(encoding="utf-8"), out.getvalue())
         self.assertEqual([call.split()[0] for call in calls], ["bench", "bench"])
         self.assertIn("--mode fast", calls[0])
@@ -117,7 +123,7 @@ def has_bench():
 class InSmallOnTheCpu(unittest.TestCase):
     def test_both_families_give_all_figures(self):
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, ROOT / "bench" / "gpu.py", "--bin", ACTOR.parent, "--size", "small", "--device", "cpu", "--steps", "3", "--batches", "1", "2", "--out", folder]
+            command = [sys.executable, ROOT / "bench" / "gpu.py", "--bin", ACTOR.parent, "--size", "small", "--device", "cpu", "--steps", "6", "--batches", "1", "2", "--out", folder]
             done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
             self.assertEqual(done.returncode, 0, done.stderr)
             document = json.loads((Path(folder) / "gpu.json").read_text(encoding="utf-8"))
