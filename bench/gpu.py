@@ -83,12 +83,12 @@ def run_once(side, batch, command, timeout_s):
 
 
 def plan(options):
-    """(side, batch) in the order of running. Every batch for our fast mode; the first and the largest for the peers; the
-    reference, which is there to compare with, alone."""
+    """(side, batch) in the order of running. Every batch for our fast mode; the smallest and the largest for diffusers; the
+    smallest alone for the reference, which is there to compare with, and for what compiles for minutes."""
     batches = sorted(set(options.batches))
     sides = [(gpu_table.OURS, batch) for batch in batches] + [(gpu_table.REFERENCE, batches[0])]
     if options.python and not options.no_peers:
-        sides += [(side, batch) for side in (gpu_table.EAGER, gpu_table.COMPILED) for batch in dict.fromkeys((batches[0], batches[-1]))]
+        sides += [(gpu_table.EAGER, batch) for batch in dict.fromkeys((batches[0], batches[-1]))] + [(gpu_table.COMPILED, batches[0])]
     return sides
 
 
