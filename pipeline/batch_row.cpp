@@ -9,20 +9,18 @@
 
 namespace sdfleet::pipeline {
 
-base::Result<BatchRow> BatchRow::make(const LoadedPipeline& model, const GenerateRequest& request,
+base::Result<BatchRow> BatchRow::make(LoadedPipeline& model, const GenerateRequest& request,
                                       const PictureParameters& parameters, std::shared_ptr<const EncodedImages> images)
 {
     auto scheduler = model.make_steps(request);
-    auto probe = model.make_steps(request);
-    if (!scheduler || !probe) {
-        return tl::unexpected(scheduler ? probe.error() : scheduler.error());
+    if (!scheduler) {
+        return tl::unexpected(scheduler.error());
     }
     BatchRow row;
     row.scheduler_ = std::move(*scheduler);
     row.first_ = row.index_ = first_call(request, *row.scheduler_);
     row.scheduler_->begin_at(row.first_);
-    (*probe)->begin_at(row.first_);
-    row.linear_ = LinearSchedule::derive(**probe, row.first_);
+    row.linear_ = model.linear_schedule(request, row.first_);
     row.guidance_scale_ = parameters.guidance_scale;
     row.source_ = std::make_unique<NoiseSource>(parameters.seed);
     if (images) {

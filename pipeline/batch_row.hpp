@@ -17,7 +17,7 @@ namespace sdfleet::pipeline {
 class BatchRow {
 public:
     /// Draws the first noise. `request` is of this one picture; `images`: null for a picture from noise alone.
-    static base::Result<BatchRow> make(const LoadedPipeline& model, const GenerateRequest& request,
+    static base::Result<BatchRow> make(LoadedPipeline& model, const GenerateRequest& request,
                                        const PictureParameters& parameters,
                                        std::shared_ptr<const EncodedImages> images);
 
@@ -42,7 +42,7 @@ private:
     const at::Tensor& tensor_of(const LinearTerm& term) const;
 
     std::unique_ptr<Scheduler> scheduler_;
-    std::optional<LinearSchedule> linear_;
+    std::shared_ptr<const LinearSchedule> linear_; ///< null: the scheduler runs itself
     std::unique_ptr<NoiseSource> source_;
     std::shared_ptr<const EncodedImages> images_;
     std::optional<ImageToImage> from_image_;

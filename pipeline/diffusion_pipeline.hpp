@@ -112,8 +112,8 @@ private:
     std::unique_ptr<LoadedPipeline> parts_;
 };
 
-/// Threads that one operation may use, for the whole process, not only this pipeline. Pictures do not depend on it:
-/// parity_test holds that for 1 and 2.
+/// Threads that one operation may use, for the whole process, not only this pipeline. Pictures do not depend on it
+/// in reference mode (parity_test holds that for 1 and 2), and but for the last bits in fast mode.
 void set_threads(int count);
 
 } // namespace sdfleet::pipeline

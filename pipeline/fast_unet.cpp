@@ -3,7 +3,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/stack.h>
 
 namespace sdfleet::pipeline::fast {
 
@@ -82,16 +81,12 @@ RowContext UNet::encode_context(const UNetConditions& conditions, const std::vec
     for (const KeyValue& attention : context.attention) {
         row.keys_and_values.push_back(at::cat({attention.key, attention.value}, 2));
     }
-    std::vector<at::Tensor> times;
-    for (const double timestep : timesteps) {
-        times.push_back(model_->time_embedding(timestep, context, conditions.text.options()).expand({copies, -1}));
-    }
-    const at::Tensor time = at::stack(times); // [calls, copies, time channels]
+    const at::Tensor time = model_->time_embeddings(timesteps, context, conditions.text.options());
     std::vector<at::Tensor> biases;
     for (const ResnetBlock* block : resnets()) {
         biases.push_back(block->time_bias(time));
     }
-    row.time_biases = at::cat(biases, 2);
+    row.time_biases = at::cat(biases, 2).expand({-1, copies, -1});
     return row;
 }
 

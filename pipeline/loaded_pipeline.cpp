@@ -86,6 +86,28 @@ base::Result<std::unique_ptr<Scheduler>> LoadedPipeline::make_steps(const Genera
     return scheduler.make(request.scheduler, request.num_inference_steps, inpaints ? FileRepairs::inpainting : repairs);
 }
 
+std::shared_ptr<const LinearSchedule> LoadedPipeline::linear_schedule(const GenerateRequest& request, std::size_t first)
+{
+    constexpr std::size_t max_known = 16;
+    const std::tuple key(request.scheduler, request.num_inference_steps, request.mask_image != nullptr, first);
+    const auto known = std::ranges::find(known_schedules_, key, &KnownSchedule::key);
+    if (known != known_schedules_.end()) {
+        return known->schedule;
+    }
+    std::shared_ptr<const LinearSchedule> schedule;
+    if (const auto probe = make_steps(request)) {
+        (*probe)->begin_at(first);
+        if (auto derived = LinearSchedule::derive(**probe, first)) {
+            schedule = std::make_shared<const LinearSchedule>(std::move(*derived));
+        }
+    }
+    known_schedules_.push_front({key, schedule});
+    if (known_schedules_.size() > max_known) {
+        known_schedules_.pop_back();
+    }
+    return schedule;
+}
+
 /// Without a size of its own a picture from an image has the image's, cut to what can be drawn.
 PictureSize LoadedPipeline::size_of(const GenerateRequest& request) const
 {

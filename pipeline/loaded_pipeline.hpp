@@ -4,13 +4,17 @@
 #include "pipeline/diffusion_pipeline.hpp"
 #include "pipeline/fast_networks.hpp"
 #include "pipeline/image_to_image.hpp"
+#include "pipeline/linear_schedule.hpp"
 #include "pipeline/lora_fuser.hpp"
 #include "pipeline/pipeline_parts.hpp"
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <vector>
 
 namespace sdfleet::pipeline {
 
@@ -40,6 +44,10 @@ struct LoadedPipeline : PipelineParts {
     base::Result<std::unique_ptr<Scheduler>> make_steps(const GenerateRequest& request) const;
     PictureSize size_of(const GenerateRequest& request) const;
 
+    /// The numbers of the request's scheduler from call `first` on; null where it has none. The latest few are kept, as most
+    /// pictures are drawn like those before them.
+    std::shared_ptr<const LinearSchedule> linear_schedule(const GenerateRequest& request, std::size_t first);
+
     /// What all pictures of the request share; its LoRAs are in the parameters then.
     base::Result<PictureParameters> common_parameters(const GenerateRequest& request);
 
@@ -62,6 +70,13 @@ struct LoadedPipeline : PipelineParts {
 
     /// Of a picture of this size: [1, channels, h, w].
     std::vector<std::int64_t> latent_shape(const PictureParameters& parameters) const;
+
+private:
+    struct KnownSchedule {
+        std::tuple<std::string, int, bool, std::size_t> key; ///< scheduler, steps, whether a mask is there, first call
+        std::shared_ptr<const LinearSchedule> schedule;
+    };
+    std::deque<KnownSchedule> known_schedules_; ///< the latest first
 };
 
 /// The call of `steps` that the request's pictures begin with: their strength leaves out the first steps.

@@ -100,10 +100,11 @@ fast::UNetStep& PictureBatch::Impl::step_for(std::span<std::optional<Member>> pa
     std::vector<at::Tensor> samples;
     std::vector<at::Tensor> further;
     std::vector<float> scales;
-    const at::Tensor idle = at::zeros_like(sample);
+    at::Tensor idle; // of rows that nobody has
     for (std::size_t i = 0; i < part.size(); ++i) {
         const auto place = static_cast<std::int64_t>(i);
         if (!part[i]) {
+            idle = idle.defined() ? idle : at::zeros_like(sample);
             samples.push_back(idle);
             scales.push_back(0);
             continue;

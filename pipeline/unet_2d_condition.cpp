@@ -155,16 +155,16 @@ UNetContext UNet2DConditionModel::encode_context(const UNetConditions& condition
     return context;
 }
 
-at::Tensor UNet2DConditionModel::time_embedding(double timestep, const UNetContext& context,
-                                                at::TensorOptions options) const
+at::Tensor UNet2DConditionModel::time_embeddings(const std::vector<double>& timesteps, const UNetContext& context,
+                                                 at::TensorOptions options) const
 {
     at::Tensor waves =
-        timestep_embedding(timestep, config_.levels.front().channels, config_.flip_sin_to_cos, config_.freq_shift)
+        timestep_embeddings(timesteps, config_.levels.front().channels, config_.flip_sin_to_cos, config_.freq_shift)
             .to(options);
     if (context.guidance.defined()) {
         waves = waves + context.guidance;
     }
-    at::Tensor time = time_linear_2_(at::silu(time_linear_1_(waves)));
+    at::Tensor time = time_linear_2_(at::silu(time_linear_1_(waves))).unsqueeze(1);
     if (context.added.defined()) {
         time = time + context.added;
     }
@@ -175,7 +175,7 @@ at::Tensor UNet2DConditionModel::time_embedding(double timestep, const UNetConte
 at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample, double timestep, const UNetContext& context) const
 {
     // 1. time; one row, which broadcasts over the batch, or with an added embedding a row for each
-    const at::Tensor time = time_embedding(timestep, context, sample.options());
+    const at::Tensor time = time_embeddings({timestep}, context, sample.options()).squeeze(0);
     std::size_t next_context = 0;
 
     // 2. pre-process

@@ -57,8 +57,10 @@ public:
     /// sample: [N, in_channels, h, w]; context: of encode_context for the same N. Returns [N, out_channels, h, w].
     at::Tensor forward(const at::Tensor& sample, double timestep, const UNetContext& context) const;
 
-    /// SiLU of the time embedding, as the residual blocks take it: [1 or N, time channels]. `options`: as the sample's.
-    at::Tensor time_embedding(double timestep, const UNetContext& context, at::TensorOptions options) const;
+    /// SiLU of the time embeddings, as the residual blocks take them: [timesteps, 1 or N, time channels]. `options`: as the
+    /// sample's.
+    at::Tensor time_embeddings(const std::vector<double>& timesteps, const UNetContext& context,
+                               at::TensorOptions options) const;
 
     const UNetConfig& config() const { return config_; }
     const UNetLayers& layers() const { return layers_; }
