@@ -13,6 +13,7 @@
 #include <span>
 
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 
 namespace sdfleet::pipeline {
@@ -245,6 +246,7 @@ base::Result<PictureBatch::RowId> PictureBatch::join(const GenerateRequest& requ
 {
     LoadedPipeline& model = impl_->model;
     const c10::InferenceMode inference;
+    const c10::DeviceGuard device(model.options.device()); // own kernels and recordings go to the thread's current one
     DeviceTimer preparing(model.options.device());
     auto common = model.common_parameters(request);
     if (!common) {
@@ -282,6 +284,7 @@ base::Result<PictureBatch::RowId> PictureBatch::join(const GenerateRequest& requ
 PictureBatch::Advance PictureBatch::step()
 {
     const c10::InferenceMode inference;
+    const c10::DeviceGuard device(impl_->model.options.device());
     try {
         impl_->call_all();
         impl_->pace.after_call();

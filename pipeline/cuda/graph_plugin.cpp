@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/cuda/graph_plugin.hpp"
 
+#include <map>
+
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAEvent.h>
+#include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -43,7 +46,8 @@ private:
 /// Work on another stream, between what the current one has and what it will get.
 class SideStream {
 public:
-    SideStream() : current_(c10::cuda::getCurrentCUDAStream()), side_(c10::cuda::getStreamFromPool()), guard_(side_)
+    explicit SideStream(const c10::cuda::CUDAStream& side)
+        : current_(c10::cuda::getCurrentCUDAStream()), side_(side), guard_(side)
     {
         follow(side_, current_);
     }
@@ -70,8 +74,10 @@ class Plugin final : public GraphPlugin {
 public:
     std::unique_ptr<RecordedWork> record(const std::function<void()>& work) override
     {
-        // The default stream cannot be recorded.
-        const SideStream side;
+        // The default stream cannot be recorded. One other for all, as memory that was freed is kept for its stream.
+        const auto device = c10::cuda::current_device();
+        const auto stream = streams_.try_emplace(device, c10::cuda::getStreamFromPool()).first->second;
+        const SideStream side(stream);
         // Algorithms are chosen, workspaces and handles made, in runs before: none of that may happen in a recording.
         constexpr int warm_ups = 2;
         for (int i = 0; i < warm_ups; ++i) {
@@ -83,6 +89,7 @@ public:
 
 private:
     at::cuda::MempoolId_t pool_ = at::cuda::graph_pool_handle();
+    std::map<c10::DeviceIndex, c10::cuda::CUDAStream> streams_;
 };
 
 } // namespace
