@@ -1,57 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of scripts/gpu-check, in the table PARTS at the end. To add one: a function of the context that returns a Result,
-and a line in the table with the CMake targets that it needs."""
+"""The parts of scripts/gpu-check, in the table PARTS at the end. To add one: a function of the context that returns a Result (as
+gpu_part.py says), and a line in the table with the CMake targets that it needs."""
 
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
-import picture_parity
-
-
-@dataclass
-class Context:
-    repo: Path
-    build_dir: Path
-    out: Path  # each part may leave files here
-    targets: list[str]  # of all parts that were chosen
-
-
-@dataclass
-class Result:
-    ok: bool
-    why: str = ""  # one line, when it is not ok or says something at a glance
-    facts: dict = field(default_factory=dict)  # goes into report.json as it is
-    rows: list[tuple[str, str]] = field(default_factory=list)  # what report.md shows
-    seconds: float = 0.0
-
-    @property
-    def word(self):
-        return "ok" if self.ok else "FAILED"
-
-
-@dataclass
-class Part:
-    name: str
-    what: str
-    run: Callable[[Context], Result]
-    targets: tuple[str, ...] = ()
-
-
-def run_command(command, timeout_s, log, **options):
-    """Runs it with both outputs kept in files beside `log`; returns (exit code, stdout)."""
-    with open(log.with_suffix(".err"), "w", encoding="utf-8") as err:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=err, text=True, timeout=timeout_s, check=False, **options)
-    log.write_text(done.stdout, encoding="utf-8")
-    return done.returncode, done.stdout
-
-
-def last_line(path):
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+import gpu_bundle
+import gpu_fleet
+import gpu_kernels
+import gpu_pictures
+from gpu_part import Part, Result, last_line, run_command, skip
 
 
 def version_text(number, unit):
@@ -61,12 +20,23 @@ def version_text(number, unit):
     return f"{number // unit}.{number % unit // 100}.{number % 100}"
 
 
+def is_target(context, name):
+    """Whether the configured build has it: kernels need nvcc."""
+    asked = subprocess.run(["ninja", "-C", context.build_dir, "-t", "query", name], capture_output=True, timeout=60, check=False)
+    return asked.returncode == 0
+
+
 def build(context):
     log = context.out / "build.log"
-    command = [context.repo / "scripts" / "build", "cuda", *context.targets]
-    code, _ = run_command(command, 3600, log, cwd=context.repo)
     err = log.with_suffix(".err")
-    return Result(ok=code == 0, why="" if code == 0 else f"{last_line(err)} (all of it: {err})", facts={"targets": context.targets})
+    optional = [target for target in context.targets if target in NEED_NVCC]
+    wanted = [target for target in context.targets if target not in NEED_NVCC] or ["sdfleet_cuda"]
+    code, _ = run_command([context.repo / "scripts" / "build", "cuda", *wanted], 3600, log, cwd=context.repo)
+    missing = [target for target in optional if not is_target(context, target)]
+    if code == 0 and (more := [target for target in optional if target not in missing]):
+        code, _ = run_command([context.repo / "scripts" / "build", "cuda", *more], 3600, log, cwd=context.repo)
+    why = f"left out, as this build has no nvcc: {', '.join(missing)}" if missing else ""
+    return Result(ok=code == 0, why=why if code == 0 else f"{last_line(err)} (all of it: {err})", facts={"targets": context.targets})
 
 
 def smi_facts():
@@ -85,9 +55,16 @@ def nccl_test_command(context, *arguments):
     return [context.build_dir / "tests" / "nccl_test", *arguments, context.build_dir / "bin" / "libsdfleet_cuda.so"]
 
 
+def why_no_nccl_test(context):
+    program = nccl_test_command(context)[0]
+    return "" if program.is_file() else f"{program} is not there (a bundle has no tests)"
+
+
 def device(context):
+    if why := why_no_nccl_test(context):
+        return skip(why)
     log = context.out / "device.json"
-    code, text = run_command(nccl_test_command(context, "facts"), 120, log)
+    code, text = run_command(nccl_test_command(context, "facts"), context.patience(120), log)
     if code != 0:
         return Result(ok=False, why=last_line(log.with_suffix(".err")))
     facts = json.loads(text)
@@ -105,8 +82,10 @@ def device(context):
 
 
 def nccl(context):
+    if why := why_no_nccl_test(context):
+        return skip(why)
     log = context.out / "nccl.json"
-    code, text = run_command(nccl_test_command(context), 600, log)
+    code, text = run_command(nccl_test_command(context), context.patience(600), log)
     if code not in (0, 1) or not text.strip():
         return Result(ok=False, why=last_line(log.with_suffix(".err")) or f"nccl_test ended with {code}")
     report = json.loads(text)
@@ -124,50 +103,22 @@ def nccl(context):
     return Result(ok=code == 0 and report["ok"], why="; ".join(faults), facts=report, rows=rows)
 
 
-# What a picture drawn on a GPU may differ from the one drawn on the CPU in fp32, after 20 steps. LibTorch convolves in TF32 there,
-# unless it is told otherwise: fp32 is not exact.
-MAX_LATENTS_REL_L2 = {"fp32": 5e-3, "fp16": 2e-2, "bf16": 1e-1}
-MIN_PSNR_DB = {"fp32": 45, "fp16": 35, "bf16": 25}
-
-
-def draw(context, name, device, dtype):
-    """Two pictures of models/tiny-shapes; returns the tensor dump, or raises RuntimeError with the actor's own words."""
-    out = context.out / "pictures" / name
-    out.mkdir(parents=True, exist_ok=True)
-    dump = out / "tensors.safetensors"
-    log = out / "actor.json"
-    command = [context.build_dir / "bin" / "actor", "generate", "--model", context.repo / "models" / "tiny-shapes", "--steps", "20"]
-    command += ["--prompt", "a red circle", "--prompt", "a blue square", "--device", device, "--dtype", dtype]
-    code, _ = run_command([*command, "--out", out, "--dump-tensors", dump, "--json"], 300, log)
-    if code != 0:
-        raise RuntimeError(last_line(log.with_suffix(".err")) or f"actor ended with {code}")
-    return dump
-
-
-def pictures(context, device="cuda:0"):
-    reference = draw(context, "cpu-fp32", "cpu", "fp32")
-    result = Result(ok=True)
-    faults = []
-    for dtype, most in MAX_LATENTS_REL_L2.items():
-        name = f"{device.replace(':', '-')}-{dtype}"
-        try:
-            parity = picture_parity.compare(draw(context, name, device, dtype), reference)
-        except (RuntimeError, ValueError) as error:
-            faults.append(f"{device} in {dtype}: {error}")
-            continue
-        result.facts[dtype] = {**vars(parity), "psnr_db": min(parity.psnr_db, 999.0)}
-        result.rows.append((f"{device} {dtype} against CPU fp32", f"latents rel-L2 {parity.latents_rel_l2:.2e}, PSNR {parity.psnr_db:.1f} dB"))
-        if parity.latents_rel_l2 > most or parity.psnr_db < MIN_PSNR_DB[dtype]:
-            faults.append(f"{device} in {dtype}: rel-L2 {parity.latents_rel_l2:.2e} (at most {most}), PSNR {parity.psnr_db:.1f} dB (at least {MIN_PSNR_DB[dtype]})")
-    result.ok = not faults
-    result.why = "; ".join(faults)
-    return result
-
-
+NEED_NVCC = ("kernels_gpu_test",)
 PLUGIN = ("sdfleet_cuda", "nccl_test")
+KERNELS = ("sdfleet_cuda", "kernels_gpu_test")
+ACTOR = ("actor", "sdfleet_cuda", "sdfleet_torch_cuda")
+ALL_PROGRAMS = ("coordinator", "agent", "sdctl", *ACTOR)
+# The budgets of those that need a GPU add up to 25 minutes.
 PARTS = [
-    Part("build", "configures the preset cuda and builds what the other parts need", build),
-    Part("device", "what the GPU, its driver and NCCL are", device, PLUGIN),
-    Part("nccl", "NCCL alone and in process groups: every operation, a deadline, an abort, the next epoch", nccl, PLUGIN),
-    Part("pictures", "pictures drawn on the GPU in fp32, fp16 and bf16 beside those of the CPU", pictures, ("actor",)),
+    Part("build", "configures the preset cuda and builds what the other parts need", build, needs_gpu=False),
+    Part("bundle", "makes a bundle, unpacks it elsewhere, and draws with it", gpu_bundle.bundle, ALL_PROGRAMS, needs_gpu=False),
+    Part("models", "makes models of SD 1.5's and SDXL's size with random weights (9 GB)", gpu_bundle.models, needs_gpu=False),
+    Part("device", "what the GPU, its driver and NCCL are", device, PLUGIN, budget_s=30),
+    Part("nccl", "NCCL alone and in process groups: every operation, a deadline, an abort, the next epoch", nccl, PLUGIN, budget_s=120),
+    Part("kernels", "our own kernels against those of the CPU, and how fast they are", gpu_kernels.kernels, KERNELS, budget_s=90),
+    Part("sanitizer", "the kernels under compute-sanitizer: memcheck and racecheck", gpu_kernels.sanitizer, KERNELS, budget_s=150),
+    Part("pictures", "pictures drawn on the GPU in fp32, fp16 and bf16 beside those of the CPU", gpu_pictures.pictures, ACTOR, budget_s=60),
+    Part("parity", "fast mode, reference mode and the CPU in fp32, with every model", gpu_pictures.parity, ACTOR, budget_s=210, needs_models=True),
+    Part("fleet", "coordinator, agent and an actor on each GPU, with every model", gpu_fleet.fleet, ALL_PROGRAMS, budget_s=120, needs_models=True),
+    Part("bench", "bench/gpu.py: figures beside their targets, the floor, and diffusers", gpu_bundle.bench, ACTOR, budget_s=720, needs_models=True),
 ]

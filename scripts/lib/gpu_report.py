@@ -36,7 +36,7 @@ def write(context, results):
     commit = commit_of(context.repo)
     when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     parts = [
-        {"name": part.name, "ok": result.ok, "why": result.why, "seconds": round(result.seconds, 3), "facts": result.facts}
+        {"name": part.name, "ok": result.ok, "skipped": result.skipped, "why": result.why, "seconds": round(result.seconds, 3), "facts": result.facts}
         for part, result in results
     ]
     document = {"commit": commit, "when": when, "ok": all(result.ok for _, result in results), "parts": parts}
