@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SDFLEET_WITH_CUDA: AUTO (default) builds the GPU plug-in where the CUDA toolkit's runtime and nccl.h are found, and says so;
 # ON insists; OFF leaves it out. Sets SDFLEET_CUDA_FOUND, SDFLEET_NCCL_INCLUDE and, where the library is, SDFLEET_NCCL_LIBRARY_DIR.
+# Where the toolkit has nvcc the plug-in gets the pipeline's kernels, too: the language CUDA is enabled, SDFLEET_WITH_CUDA_KERNELS set.
 set(SDFLEET_WITH_CUDA AUTO CACHE STRING "Build the GPU plug-in libsdfleet_cuda.so (needs the CUDA toolkit and nccl.h): AUTO, ON or OFF")
 set_property(CACHE SDFLEET_WITH_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(SDFLEET_CUDA_FOUND OFF)
@@ -24,4 +25,19 @@ if(SDFLEET_WITH_CUDA STREQUAL "AUTO" OR SDFLEET_WITH_CUDA)
     message(FATAL_ERROR "SDFLEET_WITH_CUDA=ON needs the CUDA toolkit (12 or newer; CUDAToolkit_ROOT names it) and nccl.h (NCCL_HOME). "
                         "Without a GPU, use the release preset: it builds what there is.")
   endif()
+endif()
+
+# What the kernels are compiled for: A100, other Amperes, Ada, Hopper; newer ones get the intermediate code.
+set(SDFLEET_CUDA_ARCHITECTURES 80-real 86-real 89-real 90a-real 90-virtual CACHE STRING "What libsdfleet_cuda.so holds code for, as CMake writes it")
+set(SDFLEET_WITH_CUDA_KERNELS OFF)
+if(SDFLEET_CUDA_FOUND AND CUDAToolkit_NVCC_EXECUTABLE)
+  # The compiler of the toolkit whose runtime is linked, unless another was asked for.
+  if(NOT CMAKE_CUDA_COMPILER)
+    set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
+  endif()
+  set(CMAKE_CUDA_ARCHITECTURES ${SDFLEET_CUDA_ARCHITECTURES})
+  enable_language(CUDA)
+  set(SDFLEET_WITH_CUDA_KERNELS ON)
+elseif(SDFLEET_CUDA_FOUND)
+  message(STATUS "GPU plug-in: without kernels, as there is no nvcc")
 endif()

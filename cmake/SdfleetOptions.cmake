@@ -28,6 +28,7 @@ if(SDFLEET_WITH_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   if(SDFLEET_CCACHE)
     # What ccache must be told about precompiled headers, or it keeps none of the objects that use them.
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${SDFLEET_CCACHE})
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${SDFLEET_CCACHE})
     target_compile_options(sdfleet_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
   endif()
 endif()
