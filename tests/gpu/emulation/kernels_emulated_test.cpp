@@ -15,18 +15,18 @@ namespace {
 
 constexpr ElementType all_types[] = {ElementType::float32, ElementType::float16, ElementType::bfloat16};
 
-/// For each order of the threads and each type.
+/// For each type, and once more in another order of the threads.
 template <class Check>
 void in_all_orders(const Check& check)
 {
     HostMemory memory;
     const KernelSubject subject{emulated_kernels(), memory};
-    for (const FiberOrder order : {FiberOrder::backwards, FiberOrder::shuffled}) {
-        set_fiber_order(order);
-        for (const ElementType type : all_types) {
-            check(subject, type);
-        }
+    set_fiber_order(FiberOrder::shuffled);
+    for (const ElementType type : all_types) {
+        check(subject, type);
     }
+    set_fiber_order(FiberOrder::backwards);
+    check(subject, ElementType::float16);
     set_fiber_order(FiberOrder::forwards);
 }
 
