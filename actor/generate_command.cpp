@@ -52,6 +52,8 @@ struct GenerateOptions {
     std::string mode = "auto";
     std::string vae_dtype = "auto";
     bool tune = true;
+    bool graphs = true;
+    int batch_size = 1;
     int threads = 1;
     bool json = false;
 };
@@ -95,6 +97,7 @@ base::Result<pipeline::GenerateRequest> to_request(const GenerateOptions& option
     request.mask_image = std::move(*mask_image);
     request.strength = options.strength;
     request.keep_unmasked = options.keep_unmasked;
+    request.batch_size = options.batch_size;
     request.keep_tensors = !options.dump_tensors.empty();
     for (const std::string& lora : options.loras) {
         request.loras.push_back(pipeline::parse_lora_choice(lora));
@@ -223,7 +226,7 @@ base::Result<void> draw(const GenerateOptions& options)
     }
     const std::string name = *folder == options.model ? "" : base::repository_name(options.model);
     const auto model = pipeline::DiffusionPipeline::from_pretrained(
-        *folder, {options.device, *dtype, options.variant, name, *mode, options.tune, *vae_dtype});
+        *folder, {options.device, *dtype, options.variant, name, *mode, options.tune, *vae_dtype, options.graphs});
     if (!model) {
         return tl::unexpected(model.error());
     }
@@ -309,6 +312,15 @@ void add_generate_command(CLI::App& app, std::function<base::ExitCode()>& run)
             "auto, fp32, bf16 or fp16 (the model's own type): of the decoder. auto: the model's, except for one "
             "that overflows in fp16")
         ->capture_default_str();
+    command
+        ->add_option("--batch-size", o->batch_size,
+                     "In fast mode, how many pictures are drawn together; each is the same whatever the others are")
+        ->check(CLI::Range(1, pipeline::max_batch_size))
+        ->capture_default_str();
+    command
+        ->add_flag("--graphs,!--no-graphs", o->graphs,
+                   "On a GPU in fast mode, replay recorded work (default); --no-graphs: launch kernel by kernel")
+        ->default_str("true");
     command
         ->add_flag("--tune,!--no-tune", o->tune,
                    "On a GPU, measure which of the library's algorithms is the fastest (default); --no-tune: the same "

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -43,7 +44,7 @@ VaeDtype vae_dtype(Dtype asked_for, bool fast)
 }
 
 /// Nothing for reference mode.
-base::Result<std::optional<FastEngine>> engine_for(ComputeMode mode, const at::TensorOptions& options)
+base::Result<std::optional<FastEngine>> engine_for(ComputeMode mode, const at::TensorOptions& options, bool record)
 {
     const bool on_cpu = options.device().is_cpu();
     if (mode == ComputeMode::reference || (mode == ComputeMode::automatic && on_cpu)) {
@@ -52,7 +53,10 @@ base::Result<std::optional<FastEngine>> engine_for(ComputeMode mode, const at::T
     if (on_cpu) {
         return FastEngine{&kernels::cpu_kernels(), {}};
     }
-    return gpu_kernels().and_then([](const kernels::KernelTable* table) {
+    return gpu_kernels().and_then([record](const kernels::KernelTable* table) {
+        if (!record) {
+            return base::Result<std::optional<FastEngine>>(FastEngine{table, {}});
+        }
         return gpu_recorder().map([&](Recorder recorder) {
             return std::optional(FastEngine{table, std::move(recorder)});
         });
@@ -70,36 +74,47 @@ void make_fast(LoadedPipeline& model, const FastEngine& engine, bool tune)
     model.prompts.record_with(engine.recorder);
 }
 
-/// One picture after the other, each through a batch of its own.
-base::Result<void> generate_fast(const DiffusionPipeline& pipeline, const GenerateRequest& request,
-                                 const PictureCallback& on_picture, const StepCallback& on_step)
+GenerateRequest picture_of(const GenerateRequest& request, std::size_t index)
 {
-    PictureBatch batch(pipeline, {});
-    const int pictures = static_cast<int>(request.prompts.size());
-    for (std::size_t i = 0; i < request.prompts.size(); ++i) {
-        GenerateRequest one = request;
-        one.prompts = {request.prompts[i]};
-        one.seeds = {request.seeds[i]};
-        const auto negative = negative_prompt_of(request, i);
-        one.negative_prompts = negative ? std::vector{*negative} : std::vector<std::string>();
-        const auto row = batch.join(one);
-        if (!row) {
-            return tl::unexpected(row.error());
+    GenerateRequest one = request;
+    one.prompts = {request.prompts[index]};
+    one.seeds = {request.seeds[index]};
+    const auto negative = negative_prompt_of(request, index);
+    one.negative_prompts = negative ? std::vector{*negative} : std::vector<std::string>();
+    return one;
+}
+
+/// Pictures in batches of request.batch_size; those that do not go together wait until the batch is empty.
+base::Result<void> generate_fast(const DiffusionPipeline& pipeline, const GenerateRequest& request,
+                                 const PictureCallback& on_picture, const StepCallback& on_step, int calls)
+{
+    PictureBatch batch(pipeline, {.max_rows = static_cast<std::size_t>(request.batch_size), .fixed = true});
+    std::map<PictureBatch::RowId, std::size_t> drawn; // which picture a row is
+    const int total = calls * static_cast<int>(request.prompts.size());
+    int done = 0;
+    for (std::size_t next = 0; next < request.prompts.size() || batch.size() > 0;) {
+        while (next < request.prompts.size()) {
+            const GenerateRequest one = picture_of(request, next);
+            if (!batch.takes(batch.key_of(one))) {
+                break;
+            }
+            const auto row = batch.join(one);
+            if (!row) {
+                return tl::unexpected(row.error());
+            }
+            drawn.emplace(*row, next++);
         }
-        while (batch.size() > 0) {
-            auto advance = batch.step();
-            for (const auto& [_, step, steps] : advance.progress) {
-                if (on_step && !on_step(static_cast<int>(i) * steps + step, pictures * steps)) {
-                    return base::fail(base::ExitCode::interrupted, "drawing was stopped");
-                }
+        auto advance = batch.step();
+        done += static_cast<int>(advance.progress.size());
+        for (auto& ended : advance.ended) {
+            auto taken = ended.picture.and_then(
+                [&](Picture& picture) { return on_picture(drawn.at(ended.row), std::move(picture)); });
+            if (!taken) {
+                return taken;
             }
-            for (auto& ended : advance.ended) {
-                auto taken =
-                    ended.picture.and_then([&](Picture& picture) { return on_picture(i, std::move(picture)); });
-                if (!taken) {
-                    return taken;
-                }
-            }
+        }
+        if (on_step && !on_step(done, total)) {
+            return base::fail(base::ExitCode::interrupted, "drawing was stopped");
         }
     }
     return {};
@@ -158,7 +173,7 @@ base::Result<DiffusionPipeline> DiffusionPipeline::from_pretrained(const std::fi
     if (!placement) {
         return tl::unexpected(placement.error());
     }
-    const auto engine = engine_for(options.mode, *placement);
+    const auto engine = engine_for(options.mode, *placement, options.record);
     if (!engine) {
         return tl::unexpected(engine.error());
     }
@@ -231,12 +246,11 @@ base::Result<void> DiffusionPipeline::generate(const GenerateRequest& request, c
     if (auto fine = check(request); !fine) {
         return fine;
     }
-    if (is_fast()) {
-        return generate_fast(*this, request, on_picture, on_step);
-    }
     const c10::InferenceMode inference;
-    return calls_per_picture(request).and_then(
-        [&](int calls) { return generate_by_reference(*parts_, request, on_picture, on_step, calls); });
+    return calls_per_picture(request).and_then([&](int calls) {
+        return is_fast() ? generate_fast(*this, request, on_picture, on_step, calls)
+                         : generate_by_reference(*parts_, request, on_picture, on_step, calls);
+    });
 }
 
 void set_threads(int count)

@@ -33,6 +33,10 @@ struct LoadOptions {
     /// In which type pictures are decoded; automatic: the model's, except where the decoder says that it overflows in fp16:
     /// bf16 in fast mode, fp32 in reference mode. What comes out broken is decoded again in fp32.
     Dtype vae_dtype = Dtype::automatic;
+
+    /// Fast mode on a GPU: record the networks' work and replay it (CUDA graphs). Without, the same work is launched kernel by
+    /// kernel, with the same result to the bit, given the same algorithms (tune).
+    bool record = true;
 };
 
 /// fp32 numbers on the host, row-major.
@@ -83,8 +87,9 @@ public:
     /// ExitCode::usage with the first thing that this model cannot draw, before any of it is drawn.
     base::Result<void> check(const GenerateRequest& request) const;
 
-    /// Draws the pictures one by one: each is computed by itself, so that its bytes depend on the model, its prompt, the
-    /// parameters and its seed, never on its neighbours or on what was drawn before. Errors: those of check;
+    /// Draws the pictures one by one, or in fast mode request.batch_size together, in rows of their own: a picture's bytes
+    /// depend on the model, its prompt, the parameters, its seed and the size of the batch, never on its neighbours or on what
+    /// was drawn before. Errors: those of check;
     /// ExitCode::bad_input for a LoRA that does not fit; ExitCode::interrupted when `on_step` said so; what `on_picture`
     /// returned; ExitCode::failed when the library fails (out of memory), or when a picture comes out with values that are
     /// no numbers. LoRAs stay in the parameters until a request asks for others, which no caller can see.

@@ -32,6 +32,7 @@ struct GenerateRequest {
     std::optional<double> strength; ///< above 0, to 1: how far from the init image; see strength_of for the default
     bool keep_unmasked = true;      ///< what the mask leaves out keeps the init image's pixels to the bit
     std::vector<LoraChoice> loras;  ///< for these pictures alone
+    int batch_size = 1;             ///< in fast mode, pictures that are drawn together: 1 to max_batch_size
     bool keep_tensors = true;       ///< hand out latents and embeddings with each picture, not the pixels alone
 };
 
@@ -45,6 +46,7 @@ int steps_to_draw(const GenerateRequest& request);
 inline constexpr int max_picture_side = 4096;
 inline constexpr int max_inference_steps = 1000;
 inline constexpr std::size_t max_prompt_bytes = 10'000;
+inline constexpr int max_batch_size = 64;
 
 /// The first thing wrong with the request, as ExitCode::usage. `side_multiple`: what width and height must divide by.
 base::Result<void> check_request(const GenerateRequest& request, int side_multiple);

@@ -119,6 +119,7 @@ PARTS = [
     Part("sanitizer", "the kernels under compute-sanitizer: memcheck and racecheck", gpu_kernels.sanitizer, KERNELS, budget_s=150),
     Part("pictures", "pictures drawn on the GPU in fp32, fp16 and bf16 beside those of the CPU", gpu_pictures.pictures, ACTOR, budget_s=60),
     Part("parity", "fast mode, reference mode and the CPU in fp32, with every model", gpu_pictures.parity, ACTOR, budget_s=210, needs_models=True),
+    Part("bits", "graphs against kernel by kernel, a picture in a batch against itself alone", gpu_pictures.to_the_bit, ACTOR, budget_s=90, needs_models=True),
     Part("fleet", "coordinator, agent and an actor on each GPU, with every model", gpu_fleet.fleet, ALL_PROGRAMS, budget_s=120, needs_models=True),
-    Part("bench", "bench/gpu.py: figures beside their targets, the floor, and diffusers", gpu_bundle.bench, ACTOR, budget_s=720, needs_models=True),
+    Part("bench", "bench/gpu.py: figures beside their targets, the floor, and diffusers", gpu_bundle.bench, ACTOR, budget_s=630, needs_models=True),
 ]

@@ -12,7 +12,7 @@ MAX_LATENTS_REL_L2 = {"fp32": 5e-3, "fp16": 2e-2, "bf16": 1e-1}
 MIN_PSNR_DB = {"fp32": 45, "fp16": 35, "bf16": 25}
 
 
-def draw(context, name, device, dtype, *, model=None, mode="auto", prompts=("a red circle", "a blue square"), size=None):
+def draw(context, name, device, dtype, *, model=None, mode="auto", prompts=("a red circle", "a blue square"), size=None, more=()):
     """Pictures of models/tiny-shapes or of another model; returns the tensor dump, or raises RuntimeError with the actor's own words."""
     out = context.out / "pictures" / name
     out.mkdir(parents=True, exist_ok=True)
@@ -24,6 +24,7 @@ def draw(context, name, device, dtype, *, model=None, mode="auto", prompts=("a r
     command += ["--device", device, "--dtype", dtype, "--mode", mode, "--out", out, "--dump-tensors", dump, "--json"]
     if size:
         command += ["--width", size, "--height", size]
+    command += more
     if device == "cpu":
         command += ["--threads", os.cpu_count() or 1]
     code, _ = run_command(command, context.patience(300), log)
@@ -87,6 +88,43 @@ def parity(context, dtype="fp16"):
         except (RuntimeError, ValueError) as error:
             faults.append(f"{name}: {error}")
     faults = [fault for fault in faults if fault]
+    result.ok = not faults
+    result.why = "; ".join(faults)
+    return result
+
+
+def equal_tensors(one, other):
+    """Whether two dumps hold the same numbers, bit by bit, as far as the one with fewer pictures goes."""
+    ours, theirs = picture_parity.read_dump(one), picture_parity.read_dump(other)
+    for name in ("latents", "image"):
+        size = min(len(ours[name]), len(theirs[name]))
+        if ours[name][:size].tobytes() != theirs[name][:size].tobytes():
+            return False
+    return True
+
+
+def to_the_bit(context, dtype="fp16"):
+    """Fast mode replayed from graphs against the same work launched kernel by kernel, and a picture in a full batch against the same
+    alone in one. Without tuning, which may choose other algorithms in another process."""
+    result, faults = Result(ok=True), []
+    prompts = ("a red circle", "a blue square", "a green triangle")
+    for name, folder, pixels in parity_models(context):
+        request = {"model": folder, "size": pixels, "mode": "fast"}
+        try:
+            graphs = draw(context, f"{name}-graphs", context.device, dtype, prompts=prompts[:2], more=["--no-tune"], **request)
+            eager = draw(context, f"{name}-eager", context.device, dtype, prompts=prompts[:2], more=["--no-tune", "--no-graphs"], **request)
+            batch = ["--no-tune", "--batch-size", len(prompts)]
+            together = draw(context, f"{name}-together", context.device, dtype, prompts=prompts, more=batch, **request)
+            alone = draw(context, f"{name}-alone", context.device, dtype, prompts=prompts[:1], more=batch, **request)
+        except (RuntimeError, ValueError) as error:
+            faults.append(f"{name}: {error}")
+            continue
+        for label, same in ((f"{name}: graphs and kernel by kernel", equal_tensors(graphs, eager)),
+                            (f"{name}: in a full batch and alone in one", equal_tensors(together, alone))):
+            result.rows.append((label, "equal to the bit" if same else "differ"))
+            result.facts[label] = same
+            if not same:
+                faults.append(f"{label} differ")
     result.ok = not faults
     result.why = "; ".join(faults)
     return result

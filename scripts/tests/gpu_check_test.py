@@ -178,6 +178,16 @@ class Pictures(unittest.TestCase):
         pairs = ("fast against CPU fp32", "fast against reference", "reference against CPU fp32")
         self.assertEqual(sorted(result.facts), [f"{model}: {pair}" for model in models for pair in pairs])
 
+    def test_a_picture_is_the_same_to_the_bit_in_a_batch_and_alone_in_one(self):
+        context = self.context()
+        context.device = "cpu"
+        result = gpu_pictures.to_the_bit(context, dtype="fp32")
+        self.assertTrue(result.ok, result.why)
+        self.assertEqual(len(result.facts), 2)
+        dumps = [gpu_pictures.draw(context, prompt[:3], "cpu", "fp32", prompts=(prompt,)) for prompt in ("a red circle", "one blue square")]
+        self.assertTrue(gpu_pictures.equal_tensors(dumps[0], dumps[0]))
+        self.assertFalse(gpu_pictures.equal_tensors(*dumps))
+
     def test_a_drawing_that_is_too_far_off_fails_with_the_figures(self):
         context = self.context()
         fp32, bf16 = (gpu_pictures.draw(context, dtype, "cpu", dtype) for dtype in ("fp32", "bf16"))

@@ -237,3 +237,30 @@ TEST_CASE("a picture that is decoded in bf16 is the one decoded in fp32, but for
     CHECK(10 * std::log10(255.0 * 255.0 * static_cast<double>(fine.rgb.size()) / squares) >= 35);
     CHECK(picture.latents.values == fine.latents.values);
 }
+
+TEST_CASE("a request draws its pictures in batches of the size it asks for, each what it is in any company")
+{
+    auto many = request("a red circle", 71, 3);
+    many.prompts = {"a red circle", "a blue square", "a green triangle", "a red circle"};
+    many.seeds = {71, 72, 73, 71};
+    many.batch_size = 3;
+    std::map<std::size_t, pipeline::Picture> pictures;
+    std::vector<int> steps;
+
+    REQUIRE(model().generate(
+        many,
+        [&](std::size_t index, pipeline::Picture&& picture) {
+            pictures.emplace(index, std::move(picture));
+            return base::Result<void>{};
+        },
+        [&](int step, int total) {
+            CHECK(total == 12);
+            steps.push_back(step);
+            return true;
+        }));
+
+    REQUIRE(pictures.size() == 4);
+    CHECK(steps == std::vector<int>{3, 6, 9, 10, 11, 12});
+    CHECK(pictures.at(3).rgb == pictures.at(0).rgb); // alone in its batch, and in the first row of a full one
+    check_same(pictures.at(1), draw_alone(request("a blue square", 72, 3)));
+}
