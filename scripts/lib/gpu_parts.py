@@ -10,6 +10,7 @@ import gpu_bundle
 import gpu_fleet
 import gpu_kernels
 import gpu_pictures
+import gpu_profile
 from gpu_part import Part, Result, last_line, run_command, skip
 
 
@@ -121,5 +122,6 @@ PARTS = [
     Part("parity", "fast mode, reference mode and the CPU in fp32, with every model", gpu_pictures.parity, ACTOR, budget_s=210, needs_models=True),
     Part("bits", "graphs against kernel by kernel, a picture in a batch against itself alone", gpu_pictures.to_the_bit, ACTOR, budget_s=90, needs_models=True),
     Part("fleet", "coordinator, agent and an actor on each GPU, with every model", gpu_fleet.fleet, ALL_PROGRAMS, budget_s=120, needs_models=True),
-    Part("bench", "bench/gpu.py: figures beside their targets, the floor, and diffusers", gpu_bundle.bench, ACTOR, budget_s=630, needs_models=True),
+    Part("profile", "which kernels the time goes to, by nsys", gpu_profile.profile, ACTOR, budget_s=90, needs_models=True),
+    Part("bench", "bench/gpu.py: figures beside their targets, the floor, and diffusers", gpu_bundle.bench, ACTOR, budget_s=540, needs_models=True),
 ]

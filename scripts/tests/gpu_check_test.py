@@ -24,6 +24,7 @@ import gpu_kernels  # noqa: E402
 import gpu_part  # noqa: E402
 import gpu_parts  # noqa: E402
 import gpu_pictures  # noqa: E402
+import gpu_profile  # noqa: E402
 import picture_parity  # noqa: E402
 
 EMULATED_GPU = os.environ.get("SDFLEET_EMULATED_GPU")
@@ -152,6 +153,36 @@ BUILD_DIR = Path(os.environ.get("SDFLEET_BUILD_DIR", "/nonexistent"))
 
 
 @unittest.skipUnless((BUILD_DIR / "bin" / "actor").exists(), "the actor is not built here")
+class Profile(unittest.TestCase):
+    STATS = """
+Processing [profile.sqlite] with [cuda_gpu_kern_sum.py]...
+Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Name
+60.0,6000,3,2000.0,2000.0,1,2,3.0,"sm90_xmma_fprop_implicit_gemm_f16f16_f16f32_f32_nhwckrsc_nhwc_tilesize128x128x64"
+20.0,2000,4,500.0,500.0,1,2,3.0,"nvjet_hsh_128x256_64x4_1x2_h_bz_coopA_NTT"
+10.0,1000,2,500.0,500.0,1,2,3.0,"void pytorch_flash::flash_fwd_kernel<Flash_fwd_kernel_traits<64, 128, 128>>(...)"
+5.0,500,1,500.0,500.0,1,2,3.0,"void sdfleet::kernels::cuda::geglu_kernel<sdfleet::base::Float16, (int)8>(...)"
+5.0,500,1,500.0,500.0,1,2,3.0,"mystery"
+"""
+
+    def test_kernels_are_counted_by_what_they_are(self):
+        found = gpu_profile.shares(self.STATS)
+        self.assertEqual(list(found)[:3], ["convolutions", "matrix products", "attention"])
+        self.assertEqual(found["convolutions"], (0.6, 3))
+        self.assertEqual(found["own kernels"], (0.05, 1))
+        self.assertEqual(found["mystery"], (0.05, 1))
+
+    def test_what_lists_no_kernel_is_said_to(self):
+        with self.assertRaisesRegex(ValueError, "no kernels"):
+            gpu_profile.shares("SKIPPED: profile.sqlite does not contain CUDA kernel data.")
+
+    def test_without_nsys_the_part_is_skipped_and_says_what_it_lacks(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(gpu_profile, "find_nsys", return_value=None):
+            context = gpu_part.Context(repo=SCRIPTS.parent, build_dir=BUILD_DIR, out=Path(folder), targets=[])
+            result = gpu_profile.profile(context)
+        self.assertTrue(result.skipped)
+        self.assertIn("nsys is not installed", result.why)
+
+
 class Pictures(unittest.TestCase):
     def context(self):
         folder = tempfile.TemporaryDirectory()
