@@ -127,7 +127,7 @@ void Programs::on(const proto::RankExited& message, Node& node, Fleet&)
 {
     Program* program = find_run(message.run);
     ProgramNode* part = program == nullptr ? nullptr : program->find_node(node.id);
-    if (part != nullptr && part->stage != Stage::gone) {
+    if (part != nullptr && part->stage != Stage::gone && part->stage != Stage::chosen) {
         end_rank(*program, *part, message.rank, message.exit);
     }
 }
@@ -176,7 +176,8 @@ void Programs::on(const proto::RanksGone& message, Node& node, Fleet&)
 {
     Program* program = find_run(message.run);
     ProgramNode* part = program == nullptr ? nullptr : program->find_node(node.id);
-    if (part != nullptr && part->stage != Stage::gone) {
+    // A node that was not told to start yet speaks of a run of an earlier coordinator.
+    if (part != nullptr && part->stage != Stage::gone && part->stage != Stage::chosen) {
         node_gone(*program, *part, "its end was not told");
     }
 }
@@ -234,6 +235,16 @@ void Programs::node_gone(Program& program, ProgramNode& node, const std::string&
     }
     node.stage = Stage::gone;
     changed(program);
+    const auto* running = std::get_if<Program::Running>(&program.phase);
+    const bool others_wait =
+        std::ranges::any_of(program.nodes, [](const ProgramNode& other) { return other.stage == Stage::chosen; });
+    if (running != nullptr && running->master_port == 0 && others_wait && program.failed.empty()) {
+        const auto rank = node.placed.places.front().rank;
+        program.failed.push_back(rank);
+        program.detail = "rank " + std::to_string(rank.value) + " on " + node.placed.id.value +
+                         " was over before its node told where the ranks meet";
+        log(LogLevel::warning, program, program.detail);
+    }
 }
 
 void Programs::end_rank(Program& program, const ProgramNode& node, proto::Rank rank, proto::RankExit exit)

@@ -29,6 +29,7 @@ void CoordinatorHost::start()
     environment_.trace.note(environment_.now(), "coordinator", epoch_,
                             [&] { return "STARTS, life " + std::to_string(epoch_); });
     checker_.coordinator_starts();
+    environment_.ranks.coordinator_starts();
     feed(disk_.state().restored());
     for (const auto& listener : on_start_) {
         listener();
@@ -80,6 +81,12 @@ void CoordinatorHost::receive_from_stranger(const coordinator::PacketReceived& p
 {
     if (!core_ || environment_.now() < paused_until_) {
         return;
+    }
+    if (const auto due = core_->next_deadline(); due && due->count <= environment_.now()) {
+        feed(coordinator::Tick{}); // what is to happen now anyway is not the stranger's doing
+        if (!core_) {
+            return;
+        }
     }
     const auto effects = core_->step(packet, {environment_.now()});
     const bool is_refused =

@@ -19,6 +19,9 @@ class RankWatch {
 public:
     explicit RankWatch(Time lease_ms) : lease_ms_(lease_ms) {}
 
+    /// Programs are not stored: those that are launched from now on have nothing to do with those before.
+    void coordinator_starts() { tries_.clear(); }
+
     void starts(const std::shared_ptr<RankProcess>& rank, Time now);
 
     /// An agent that stands still can do nothing about its ranks; one that said SIGKILL has done all.
