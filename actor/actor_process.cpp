@@ -108,9 +108,9 @@ void ActorProcess::on_ready(const base::Result<void>& ready)
 void ActorProcess::greet()
 {
     if (is_ready_) {
-        send(proto::ActorHello{proto::protocol_version_min, proto::protocol_version_max,
-                               std::string("actor ") + SDFLEET_VERSION, settings_.slot,
-                               static_cast<std::uint64_t>(::getpid())});
+        send(proto::ActorHello{
+            proto::protocol_version_min, proto::protocol_version_max, std::string("actor ") + SDFLEET_VERSION,
+            settings_.slot, static_cast<std::uint64_t>(::getpid()), static_cast<std::uint32_t>(compute_->max_batch())});
     }
 }
 

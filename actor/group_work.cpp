@@ -33,7 +33,7 @@ collective::Result<collective::ProcessGroup> join(const proto::AssignGroup& orde
 
 proto::Assign GroupWork::assign_of(const proto::GroupItem& item) const
 {
-    return {item.attempt_id, order_.job_id, item.index, order_.slot, order_.model, order_.parameters, item.item};
+    return {item.attempt_id, order_.job_id, item.index, order_.slot, order_.model, order_.parameters, item.item, false};
 }
 
 std::vector<const proto::GroupItem*> GroupWork::items_of(std::uint32_t rank) const

@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "base/program_options.hpp"
 #include "net/dial_key.hpp"
+#include "proto/batch_key.hpp"
 
 #include <chrono>
 #include <cstdlib>
@@ -38,6 +39,7 @@ struct AgentOptions {
     std::vector<std::string> models;
     std::filesystem::path actor_bin;
     int threads = 1;
+    std::uint32_t max_batch = 1;
     std::string address;
     bool is_for_programs_only = false;
 };
@@ -59,6 +61,10 @@ void add_options(CLI::App& app, AgentOptions& options)
            "--threads", options.threads,
            "Threads that draw one picture on a CPU actor; pictures may differ in their last bits between counts")
         ->check(CLI::Range(1, max_threads))
+        ->capture_default_str();
+    app.add_option("--max-batch", options.max_batch,
+                   "Items that each actor draws at once, where their kind of work allows")
+        ->check(CLI::Range(1U, proto::max_batch_limit))
         ->capture_default_str();
     app.add_option(
         "--address", options.address,
@@ -191,8 +197,8 @@ base::Result<void> run_agent(const AgentOptions& options)
     auto settings = make_settings(options, *node_name, std::move(*plan), *models, key->has_value());
     settings.rank_endpoint = runtime_dir->actor_endpoint();
     AgentShell shell(std::move(settings), *key,
-                     {*actor_program, runtime_dir->actor_endpoint(), options.threads, log_level_name(),
-                      base::log_format(), *models, slots});
+                     {*actor_program, runtime_dir->actor_endpoint(), options.threads, options.max_batch,
+                      log_level_name(), base::log_format(), *models, slots});
     return shell.run();
 }
 

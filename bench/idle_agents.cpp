@@ -113,7 +113,7 @@ private:
 
     std::vector<proto::ActorState> actors() const
     {
-        return has_actor_ ? std::vector<proto::ActorState>{{{0}, "cpu", proto::ActorPhase::ready, 1, 0, ""}}
+        return has_actor_ ? std::vector<proto::ActorState>{{{0}, "cpu", proto::ActorPhase::ready, 1, 0, "", 1}}
                           : std::vector<proto::ActorState>{};
     }
 

@@ -71,10 +71,11 @@ struct ActorState {
     ActorPhase phase = ActorPhase::starting;
     std::uint64_t pid = 0;
     std::uint32_t restarts = 0;
-    std::string detail; ///< why it restarts or failed, for people
+    std::string detail;          ///< why it restarts or failed, for people
+    std::uint32_t max_batch = 1; ///< items that it can draw at once, 1 to max_batch_limit
 
     bool operator==(const ActorState&) const = default;
-    SDFLEET_WIRE_MAP(slot, device, phase, pid, restarts, detail)
+    SDFLEET_WIRE_MAP(slot, device, phase, pid, restarts, detail, max_batch)
 };
 
 /// An attempt that the sender has in hand: staged, running, or finished and not yet acknowledged.
@@ -162,7 +163,7 @@ struct ActorReport {
     ItemIndex index;
     std::uint32_t step = 0;
     std::uint32_t steps = 0;
-    std::uint32_t in_flight = 0; ///< running and staged
+    std::uint32_t in_flight = 0; ///< drawn and staged
     std::uint64_t items_done = 0;
 
     bool operator==(const ActorReport&) const = default;
@@ -252,9 +253,10 @@ struct ActorHello {
     std::string software;
     Slot slot;
     std::uint64_t pid = 0;
+    std::uint32_t max_batch = 1; ///< items that it can draw at once, 1 to max_batch_limit
 
     bool operator==(const ActorHello&) const = default;
-    SDFLEET_WIRE_MAP(protocol_min, protocol_max, software, slot, pid)
+    SDFLEET_WIRE_MAP(protocol_min, protocol_max, software, slot, pid, max_batch)
 };
 
 struct Welcome {
@@ -344,9 +346,10 @@ struct Assign {
     std::string model;
     Parameters parameters;
     ItemSpec item;
+    bool alone = false; ///< an agent gives the actor nothing else meanwhile: actors have died with this item
 
     bool operator==(const Assign&) const = default;
-    SDFLEET_WIRE_MAP(attempt_id, job_id, index, slot, model, parameters, item)
+    SDFLEET_WIRE_MAP(attempt_id, job_id, index, slot, model, parameters, item, alone)
 };
 
 struct Accepted {
@@ -698,6 +701,7 @@ struct Status {
     std::vector<HistogramBucket> dispatch; ///< from an item's Assign to the arrival of its result
     std::uint64_t dispatch_sum_us = 0;     ///< of all these times
     std::vector<FaultReport> faults;       ///< newest first
+    std::uint64_t items_batched = 0;       ///< in flight and not waiting behind others: what actors draw at once
 
     bool operator==(const Status&) const = default;
     SDFLEET_WIRE_MAP(software, epoch, uptime_ms, is_braking, storage_fault, nodes_alive, nodes_suspect, nodes_lost,
@@ -705,7 +709,7 @@ struct Status {
                      jobs_unfinished, jobs_kept, items_queued, items_in_flight, items_done_total, items_failed_total,
                      items_cancelled_total, steps_total, assigns_total, retries_total, taken_back_total,
                      speculated_total, stale_results_total, corrupt_results_total, misdirected_total, nodes_lost_total,
-                     bytes_stored, dispatch, dispatch_sum_us, faults)
+                     bytes_stored, dispatch, dispatch_sum_us, faults, items_batched)
 };
 
 using MessageVariant =

@@ -29,14 +29,22 @@ ActorView view_of(const proto::ActorReport& actor)
             actor.state.detail,
             actor.job_id.value,
             actor.in_flight,
+            actor.state.max_batch,
             actor.items_done};
 }
 
 Json to_json(const ActorView& actor)
 {
-    return {{"actor", actor.actor},          {"device", actor.device}, {"state", actor.state},
-            {"activity", actor.activity},    {"pid", actor.pid},       {"restarts", actor.restarts},
-            {"detail", actor.detail},        {"job", actor.job},       {"in_flight", actor.in_flight},
+    return {{"actor", actor.actor},
+            {"device", actor.device},
+            {"state", actor.state},
+            {"activity", actor.activity},
+            {"pid", actor.pid},
+            {"restarts", actor.restarts},
+            {"detail", actor.detail},
+            {"job", actor.job},
+            {"in_flight", actor.in_flight},
+            {"max_batch", actor.max_batch},
             {"items_done", actor.items_done}};
 }
 

@@ -21,6 +21,7 @@ struct ActorView {
     std::string detail;
     std::string job;
     std::uint32_t in_flight = 0;
+    std::uint32_t max_batch = 1;
     std::uint64_t items_done = 0;
 };
 

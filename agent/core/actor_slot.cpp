@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/core/actor_slot.hpp"
 
+#include "proto/batch_key.hpp"
 #include "proto/version.hpp"
 
 #include <algorithm>
@@ -39,7 +40,7 @@ proto::ActorState ActorSlot::state() const
     } else if (is<Vacant>()) {
         phase = proto::ActorPhase::vacant;
     }
-    return {slot_, device_, phase, has_process() ? pid_ : 0, restarts_, is<Ready>() ? "" : detail_};
+    return {slot_, device_, phase, has_process() ? pid_ : 0, restarts_, is<Ready>() ? "" : detail_, max_batch_};
 }
 
 bool ActorSlot::has(proto::AttemptId id) const
@@ -82,9 +83,11 @@ std::size_t ActorSlot::count_unfenced() const
     return static_cast<std::size_t>(std::ranges::count(in_hand_, false, &AttemptInHand::is_fenced));
 }
 
-ActorSlot::AttemptInHand* ActorSlot::running(proto::AttemptId id)
+ActorSlot::AttemptInHand* ActorSlot::given(proto::AttemptId id)
 {
-    return !in_hand_.empty() && in_hand_.front().assign.attempt_id == id ? &in_hand_.front() : nullptr;
+    const auto found =
+        std::ranges::find_if(in_hand_, [&](const auto& a) { return a.is_given && a.assign.attempt_id == id; });
+    return found == in_hand_.end() ? nullptr : &*found;
 }
 
 void ActorSlot::start(Milliseconds now, Outbox& out)
@@ -99,12 +102,10 @@ void ActorSlot::start(Milliseconds now, Outbox& out)
 void ActorSlot::lend(Milliseconds now, Outbox& out)
 {
     const std::string why = "is lent to a program";
-    hand_back_staged(why, out);
-    if (!in_hand_.empty() && !in_hand_.front().is_fenced) {
-        out.finished.push_back(failed(in_hand_.front().assign, proto::FailureReason::overloaded, name() + " " + why));
-    }
+    hand_back_held(why, out);
+    detail_ = why;
+    fail_given(proto::FailureReason::overloaded, out);
     fail_group(proto::FailureReason::overloaded, name() + " " + why, out);
-    in_hand_.clear();
     detail_.clear();
     if (has_process()) {
         phase_ = Lending{now + limits_.kill_repeat};
@@ -137,36 +138,87 @@ void ActorSlot::assign(const proto::Assign& assign, Outbox& out)
         out.accepted.push_back(assign.attempt_id);
         return;
     }
-    if (!is<Ready>() || group_ || count_unfenced() >= limits_.attempts_per_slot) {
+    if (!is<Ready>() || group_ || count_unfenced() >= max_batch_ + limits_.staged_per_slot) {
         out.finished.push_back(failed(assign, proto::FailureReason::overloaded,
                                       name() + (is<Ready>() ? " has enough work" : " is not ready")));
         return;
     }
-    in_hand_.push_back({assign, false, std::nullopt, {}});
+    in_hand_.push_back({assign, false, false, std::nullopt, {}});
     out.accepted.push_back(assign.attempt_id);
-    if (in_hand_.size() == 1) {
-        give_front_to_actor(out);
+    give_to_actor(out);
+}
+
+void ActorSlot::give_to_actor(Outbox& out)
+{
+    for (auto& attempt : in_hand_) {
+        if (!attempt.is_given) {
+            if (!may_be_given(attempt)) {
+                return;
+            }
+            attempt.is_given = true;
+            out.to_actor(launch_, attempt.assign);
+        }
     }
 }
 
-void ActorSlot::give_front_to_actor(Outbox& out)
+bool ActorSlot::may_be_given(const AttemptInHand& attempt) const
 {
-    out.to_actor(launch_, in_hand_.front().assign);
+    return std::ranges::none_of(in_hand_, [&](const AttemptInHand& other) {
+        return other.is_given && (other.assign.alone || attempt.assign.alone);
+    });
 }
 
-void ActorSlot::finish_front(Outbox& out)
+/// The actor connected again: what was said to the old connection may be lost.
+void ActorSlot::say_again(Outbox& out)
 {
-    in_hand_.pop_front();
-    if (!in_hand_.empty()) {
-        give_front_to_actor(out);
+    if (group_) {
+        out.to_actor(launch_, group_->order);
+        if (group_->abort_deadline) {
+            out.to_actor(launch_, proto::GroupAbort{group_->order.group, group_->order.epoch, {}, "said again"});
+        }
+        return;
+    }
+    for (const auto& attempt : in_hand_) {
+        if (attempt.is_given) {
+            out.to_actor(launch_, attempt.assign);
+            if (attempt.cancel_deadline) {
+                out.to_actor(launch_, proto::CancelAttempt{attempt.assign.attempt_id});
+            }
+        }
     }
 }
 
-void ActorSlot::hand_back_staged(const std::string& why, Outbox& out)
+void ActorSlot::finish(proto::AttemptId id, Outbox& out)
 {
-    while (in_hand_.size() > 1) {
+    std::erase_if(in_hand_, [&](const AttemptInHand& a) { return a.assign.attempt_id == id; });
+    give_to_actor(out);
+}
+
+void ActorSlot::hand_back_held(const std::string& why, Outbox& out)
+{
+    while (!in_hand_.empty() && !in_hand_.back().is_given) {
         out.finished.push_back(failed(in_hand_.back().assign, proto::FailureReason::overloaded, name() + " " + why));
         in_hand_.pop_back();
+    }
+}
+
+/// The actor's process is over, or as good as: which of its attempts was the cause nobody knows here, so that all are told
+/// the same. One that was to be cancelled is. The last ones first: what only waited must not look like what was next.
+void ActorSlot::fail_given(proto::FailureReason reason, Outbox& out)
+{
+    auto attempts = std::exchange(in_hand_, {});
+    std::ranges::reverse(attempts);
+    for (const auto& attempt : attempts) {
+        if (attempt.is_fenced) {
+            continue;
+        }
+        auto its_reason = reason;
+        if (attempt.cancel_deadline) {
+            its_reason = proto::FailureReason::cancelled;
+        } else if (reason == proto::FailureReason::cancelled) {
+            its_reason = proto::FailureReason::overloaded; // the actor was killed because of another one
+        }
+        out.finished.push_back(failed(attempt.assign, its_reason, name() + " " + detail_));
     }
 }
 
@@ -176,18 +228,18 @@ void ActorSlot::cancel(proto::AttemptId id, Milliseconds now, Outbox& out)
         abort_group("an item of it was cancelled", now, out);
         return;
     }
-    if (running(id) != nullptr) {
-        cancel_front(now, out);
+    if (auto* attempt = given(id)) {
+        cancel(*attempt, now, out);
         return;
     }
-    const auto staged = std::ranges::find_if(in_hand_, [&](const auto& a) { return a.assign.attempt_id == id; });
-    out.finished.push_back(failed(staged->assign, proto::FailureReason::cancelled, "cancelled before it started"));
-    in_hand_.erase(staged);
+    const auto held = std::ranges::find_if(in_hand_, [&](const auto& a) { return a.assign.attempt_id == id; });
+    out.finished.push_back(failed(held->assign, proto::FailureReason::cancelled, "cancelled before it started"));
+    in_hand_.erase(held);
+    give_to_actor(out); // what it held back
 }
 
-void ActorSlot::cancel_front(Milliseconds now, Outbox& out)
+void ActorSlot::cancel(AttemptInHand& attempt, Milliseconds now, Outbox& out)
 {
-    auto& attempt = in_hand_.front();
     if (!attempt.cancel_deadline) {
         attempt.cancel_deadline = now + limits_.cancel_timeout;
         out.to_actor(launch_, proto::CancelAttempt{attempt.assign.attempt_id});
@@ -200,12 +252,11 @@ void ActorSlot::fence(Milliseconds now, Outbox& out)
         group_->is_fenced = true;
         abort_group("this node was fenced", now, out);
     }
-    if (in_hand_.empty()) {
-        return;
+    std::erase_if(in_hand_, [](const AttemptInHand& attempt) { return !attempt.is_given; });
+    for (auto& attempt : in_hand_) {
+        attempt.is_fenced = true;
+        cancel(attempt, now, out);
     }
-    in_hand_.resize(1);
-    in_hand_.front().is_fenced = true;
-    cancel_front(now, out);
 }
 
 // ---------------------------------------------------------------- the process
@@ -235,7 +286,7 @@ void ActorSlot::kill(Outbox& out)
 void ActorSlot::kill_because(proto::FailureReason reason, std::string why, Milliseconds now, Outbox& out)
 {
     out.log(LogLevel::error, name() + " " + why + "; killing it", subject());
-    hand_back_staged(why, out);
+    hand_back_held(why, out);
     detail_ = std::move(why);
     phase_ = Dying{now + limits_.kill_repeat, reason};
     out.effects.push_back(KillActor{launch_});
@@ -274,17 +325,9 @@ void ActorSlot::on_exited(const ActorExited& exited, Milliseconds now, Outbox& o
     } else {
         detail_ = exited.description;
     }
-    hand_back_staged(detail_, out);
+    hand_back_held(detail_, out);
     fail_group(reason, name() + " " + detail_, out);
-    if (!in_hand_.empty()) {
-        const auto& attempt = in_hand_.front();
-        if (!attempt.is_fenced) {
-            const bool was_cancelled = attempt.cancel_deadline.has_value();
-            out.finished.push_back(failed(attempt.assign, was_cancelled ? proto::FailureReason::cancelled : reason,
-                                          name() + " " + detail_));
-        }
-        in_hand_.clear();
-    }
+    fail_given(reason, out);
     if (const auto delay = budget_.delay_after_death(now)) {
         out.log(LogLevel::warning,
                 name() + " " + detail_ + "; starting it again in " + std::to_string(delay->count()) + " ms", subject());
@@ -327,17 +370,20 @@ void ActorSlot::on_tick(Milliseconds now, Outbox& out)
                          " s",
                      now, out);
     }
-    if (!is<Ready>() || in_hand_.empty()) {
+    if (!is<Ready>()) {
         return;
     }
-    auto& front = in_hand_.front();
-    if (front.cancel_deadline && now >= *front.cancel_deadline) {
+    if (std::ranges::any_of(in_hand_, [&](const auto& a) { return a.cancel_deadline && now >= *a.cancel_deadline; })) {
         kill_because(proto::FailureReason::cancelled,
                      "did not stop a cancelled item within " + std::to_string(limits_.cancel_timeout.count() / 1000) +
                          " s",
                      now, out);
-    } else if (const auto progress = front.progress.take_due(limits_.progress_interval, now)) {
-        out.control.emplace_back(*progress);
+        return;
+    }
+    for (auto& attempt : in_hand_) {
+        if (const auto progress = attempt.progress.take_due(limits_.progress_interval, now)) {
+            out.control.emplace_back(*progress);
+        }
     }
 }
 
@@ -363,9 +409,9 @@ std::optional<Milliseconds> ActorSlot::next_deadline() const
     if (group_) {
         deadline = earlier(deadline, group_->abort_deadline);
     }
-    if (!in_hand_.empty()) {
-        deadline = earlier(deadline, in_hand_.front().cancel_deadline);
-        deadline = earlier(deadline, in_hand_.front().progress.deadline());
+    for (const auto& attempt : in_hand_) {
+        deadline = earlier(deadline, attempt.cancel_deadline);
+        deadline = earlier(deadline, attempt.progress.deadline());
     }
     return deadline;
 }
@@ -396,6 +442,14 @@ void ActorSlot::on(const proto::ActorHello& hello, const proto::Packet&, Millise
     if (!is<Starting>() && !is<Ready>()) {
         return;
     }
+    if (!proto::is_valid_batch(hello.max_batch)) {
+        kill_because(proto::FailureReason::internal,
+                     "says that it draws " + std::to_string(hello.max_batch) + " items at once, not 1 to " +
+                         std::to_string(proto::max_batch_limit),
+                     now, out);
+        return;
+    }
+    max_batch_ = hello.max_batch;
     out.to_actor(launch_,
                  proto::Welcome{*version, "", 0, static_cast<std::uint32_t>(limits_.actor_heartbeat_interval.count()),
                                 static_cast<std::uint32_t>(limits_.actor_lease.count())});
@@ -403,16 +457,8 @@ void ActorSlot::on(const proto::ActorHello& hello, const proto::Packet&, Millise
         phase_ = Ready{now + limits_.actor_silence_timeout};
         out.log(LogLevel::info, name() + " is ready, process " + std::to_string(pid_), subject());
         announce(out);
-    } else if (group_) { // it connected again: what was said to the old connection may be lost
-        out.to_actor(launch_, group_->order);
-        if (group_->abort_deadline) {
-            out.to_actor(launch_, proto::GroupAbort{group_->order.group, group_->order.epoch, {}, "said again"});
-        }
-    } else if (!in_hand_.empty()) { // it connected again: what was said to the old connection may be lost
-        give_front_to_actor(out);
-        if (in_hand_.front().cancel_deadline) {
-            out.to_actor(launch_, proto::CancelAttempt{in_hand_.front().assign.attempt_id});
-        }
+    } else {
+        say_again(out);
     }
 }
 
@@ -428,7 +474,7 @@ void ActorSlot::on(const proto::Started& started, const proto::Packet&, Millisec
         out.control.emplace_back(started);
         return;
     }
-    const auto* attempt = running(started.attempt_id);
+    const auto* attempt = given(started.attempt_id);
     if (attempt != nullptr && !attempt->is_fenced) {
         out.control.emplace_back(started);
     }
@@ -443,7 +489,7 @@ void ActorSlot::on(const proto::StepProgress& progress, const proto::Packet&, Mi
         }
         return;
     }
-    auto* attempt = running(progress.attempt_id);
+    auto* attempt = given(progress.attempt_id);
     if (attempt == nullptr || attempt->is_fenced) {
         return;
     }
@@ -457,7 +503,7 @@ void ActorSlot::on(const proto::ItemDone& done, const proto::Packet& packet, Mil
     if (finish_group_item(done, packet, out)) {
         return;
     }
-    const auto* attempt = running(done.attempt_id);
+    const auto* attempt = given(done.attempt_id);
     if (attempt == nullptr) {
         out.log(LogLevel::warning, name() + " finished " + text_of(done.attempt_id) + ", which it does not have",
                 subject(done.attempt_id));
@@ -472,7 +518,7 @@ void ActorSlot::on(const proto::ItemDone& done, const proto::Packet& packet, Mil
         copy.index = attempt->assign.index;
         out.finished.push_back({report_of(attempt->assign), std::move(copy), packet.blobs});
     }
-    finish_front(out);
+    finish(done.attempt_id, out);
 }
 
 void ActorSlot::on(const proto::ItemFailed& failure, const proto::Packet&, Milliseconds, Outbox& out)
@@ -480,7 +526,7 @@ void ActorSlot::on(const proto::ItemFailed& failure, const proto::Packet&, Milli
     if (finish_group_item(failure, out)) {
         return;
     }
-    const auto* attempt = running(failure.attempt_id);
+    const auto* attempt = given(failure.attempt_id);
     if (attempt == nullptr) {
         out.log(LogLevel::warning, name() + " failed " + text_of(failure.attempt_id) + ", which it does not have",
                 subject(failure.attempt_id));
@@ -489,7 +535,7 @@ void ActorSlot::on(const proto::ItemFailed& failure, const proto::Packet&, Milli
     if (!attempt->is_fenced) {
         out.finished.push_back(failed(attempt->assign, failure.reason, failure.message));
     }
-    finish_front(out);
+    finish(failure.attempt_id, out);
 }
 
 void ActorSlot::on(const proto::Goodbye& goodbye, const proto::Packet&, Milliseconds, Outbox& out)

@@ -16,8 +16,9 @@
 
 namespace sdfleet::agent {
 
-/// Supervises the actor of one device: starts its process, watches it, restarts it within a budget, hands it one attempt
-/// at a time and keeps the next one staged.
+/// Supervises the actor of one device: starts its process, watches it, restarts it within a budget, and hands it as many
+/// attempts as it can draw at once, and the next one so that it need not wait for it. An attempt that is to be alone is held
+/// back until the actor has nothing else, and holds back what comes behind it.
 class ActorSlot {
 public:
     /// Without `runs_actor` the device is for programs alone.
@@ -43,7 +44,7 @@ public:
     /// The group's epoch is over: the actor hands in what it has.
     void abort_group(const std::string& why, Milliseconds now, Outbox& out);
 
-    /// Of an attempt in hand: a staged one fails at once, a running one when the actor says so.
+    /// Of an attempt in hand: one held back fails at once, one with the actor when the actor says so.
     void cancel(proto::AttemptId id, Milliseconds now, Outbox& out);
 
     /// The work in hand is not ours any more: stop it, and tell nobody.
@@ -94,6 +95,7 @@ private:
 
     struct AttemptInHand {
         proto::Assign assign;
+        bool is_given = false; ///< to the actor
         bool is_fenced = false;
         std::optional<Milliseconds> cancel_deadline; ///< set when the actor was told to cancel it
         ProgressThrottle progress;
@@ -113,13 +115,16 @@ private:
     }
     base::LogSubject subject(std::optional<proto::AttemptId> attempt = std::nullopt) const;
     std::string name() const { return "actor " + std::to_string(slot_.value) + " (" + device_ + ")"; }
-    AttemptInHand* running(proto::AttemptId id);
+    AttemptInHand* given(proto::AttemptId id);
     std::size_t count_unfenced() const;
+    bool may_be_given(const AttemptInHand& attempt) const;
     void spawn(Milliseconds now, Outbox& out);
-    void give_front_to_actor(Outbox& out);
-    void finish_front(Outbox& out);
-    void hand_back_staged(const std::string& why, Outbox& out);
-    void cancel_front(Milliseconds now, Outbox& out);
+    void give_to_actor(Outbox& out);
+    void say_again(Outbox& out);
+    void finish(proto::AttemptId id, Outbox& out);
+    void hand_back_held(const std::string& why, Outbox& out);
+    void fail_given(proto::FailureReason reason, Outbox& out);
+    void cancel(AttemptInHand& attempt, Milliseconds now, Outbox& out);
     void kill_because(proto::FailureReason reason, std::string why, Milliseconds now, Outbox& out);
     void announce(Outbox& out) const { out.control.emplace_back(proto::ActorUpdate{state()}); }
 
@@ -148,8 +153,9 @@ private:
     Launch launch_;
     std::uint64_t pid_ = 0;
     std::uint32_t restarts_ = 0;
+    std::uint32_t max_batch_ = 1;       ///< what the actor can draw at once
     std::string detail_;                ///< why the last process ended
-    std::deque<AttemptInHand> in_hand_; ///< the front is with the actor
+    std::deque<AttemptInHand> in_hand_; ///< first those that are with the actor
     std::optional<GroupInHand> group_;  ///< in place of attempts
 };
 

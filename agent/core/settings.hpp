@@ -13,7 +13,7 @@ namespace sdfleet::agent {
 
 /// Every deadline and bound of the agent.
 struct Limits {
-    std::size_t attempts_per_slot = 2; ///< one with the actor, one staged
+    std::size_t staged_per_slot = 1; ///< attempts beyond those that the actor draws at once
 
     Milliseconds hello_retry_first{200}; ///< doubles with each unanswered hello, up to hello_retry_last
     Milliseconds hello_retry_last{5'000};

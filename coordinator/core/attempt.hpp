@@ -4,6 +4,7 @@
 #include "coordinator/core/milliseconds.hpp"
 #include "proto/messages.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -23,11 +24,13 @@ struct Attempt {
     proto::ActorId actor;
     AttemptStage stage = AttemptStage::assigned;
     Milliseconds assigned_at;
-    Milliseconds moved_at;                     ///< last sign of progress, or when its turn came
-    Milliseconds started_at;                   ///< when it began to run
-    std::uint64_t charged_ms = 0;              ///< to its job's turn; 0 when it was not
-    std::optional<Milliseconds> missing_since; ///< absent from its node's heartbeats since then
-    proto::Epoch group_epoch = {};             ///< of the group's run that it is part of; 0 = none
+    Milliseconds moved_at;                             ///< last sign of progress, or when its turn came
+    Milliseconds started_at;                           ///< when it began to run
+    std::uint64_t charged_ms = 0;                      ///< to its job's turn; 0 when it was not
+    std::optional<Milliseconds> missing_since;         ///< absent from its node's heartbeats since then
+    proto::Epoch group_epoch = {};                     ///< of the group's run that it is part of; 0 = none
+    std::shared_ptr<const std::string> batch_key = {}; ///< of its item: what has an equal one may be drawn with it
+    bool is_alone = false;                             ///< its actor draws nothing else meanwhile
 };
 
 /// How an attempt ended badly.

@@ -67,13 +67,20 @@ Attempt& Core::begin_attempt(Node& node, Actor& actor, Job& job, std::uint32_t i
 {
     const proto::AttemptId id{(identity_.epoch << epoch_shift) | ++last_attempt_};
     const proto::ActorId actor_id{node.id, actor.state.slot};
-    Attempt& attempt =
-        attempts_
-            .try_emplace(
-                id,
-                Attempt{
-                    id, {job.id(), {index}}, actor_id, AttemptStage::assigned, now_, now_, now_, 0, {}, group_epoch})
-            .first->second;
+    Attempt& attempt = attempts_
+                           .try_emplace(id, Attempt{id,
+                                                    {job.id(), {index}},
+                                                    actor_id,
+                                                    AttemptStage::assigned,
+                                                    now_,
+                                                    now_,
+                                                    now_,
+                                                    0,
+                                                    {},
+                                                    group_epoch,
+                                                    job.batch_key(),
+                                                    needs_own_actor(job.item(index))})
+                           .first->second;
     actor.in_flight.push_back(id);
     actor.model = job.spec().model;
     note_room(node, actor);
@@ -85,7 +92,7 @@ void Core::send_assign(const Node& node, const Attempt& attempt, const Job& job)
 {
     const auto index = attempt.item.index;
     send(node.control, proto::Assign{attempt.id, job.id(), index, attempt.actor.slot, job.spec().model,
-                                     job.spec().parameters, job.spec().items[index.value]});
+                                     job.spec().parameters, job.spec().items[index.value], attempt.is_alone});
 }
 
 void Core::assign(Node& node, Actor& actor, Job& job, std::uint32_t index)
@@ -140,7 +147,9 @@ bool Core::adopt(Node& node, const proto::AttemptReport& report)
                                                                       now_,
                                                                       0,
                                                                       {},
-                                                                      {}})
+                                                                      {},
+                                                                      job->batch_key(),
+                                                                      needs_own_actor(*item)})
                               .first->second;
     actor->second.in_flight.push_back(attempt.id);
     actor->second.model = job->spec().model;
@@ -200,7 +209,9 @@ void Core::end_attempt(const Attempt& attempt)
         freed_.insert(attempt.actor);
         if (!actor->in_flight.empty()) {
             Attempt& next = attempts_.at(actor->in_flight.front());
-            next.moved_at = now_;
+            if (next.stage != AttemptStage::running) { // else it was drawn together with what ended
+                next.moved_at = now_;
+            }
             set_timer(next);
         }
     }

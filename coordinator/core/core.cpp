@@ -39,7 +39,7 @@ constexpr bool is_from_client = std::is_same_v<Body, proto::Submit> || std::is_s
 
 Core::Core(Identity identity, Options options, Limits limits)
     : identity_(std::move(identity)), options_(options), limits_(limits), brake_(options.brake_timeout),
-      open_(limits.in_flight_per_actor)
+      open_(staged_level + 1)
 {
 }
 
@@ -229,7 +229,7 @@ void Core::on(const SettlementTimer& timer)
 
 void Core::on(const ActorTimer& timer)
 {
-    if (const Actor* actor = fleet_.find(timer.actor)) {
+    if (Actor* actor = fleet_.find(timer.actor)) {
         note_room(*fleet_.find(timer.actor.node_id), *actor);
         freed_.insert(timer.actor);
     }

@@ -15,6 +15,7 @@
 #include "coordinator/core/programs.hpp"
 #include "coordinator/core/rank_desk.hpp"
 #include "coordinator/core/timers.hpp"
+#include "proto/batch_key.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -160,9 +161,10 @@ private:
     // scheduler.cpp: who gets what
     void dispatch();
     bool has_room(const Node& node, const Actor& actor) const;
-    void note_room(const Node& node, const Actor& actor);
+    void note_room(const Node& node, Actor& actor);
     void note_all_room();
-    void offer(const std::set<proto::ActorId>& actors, std::size_t depth);
+    using Offers = std::map<std::size_t, std::set<proto::ActorId>>; ///< actors by level
+    void offer(std::size_t level, const std::set<proto::ActorId>& actors, Offers& later);
     Job* choose_job(const Node& node, const Actor& actor);
     void take_back(const std::set<proto::ActorId>& idle, const std::vector<proto::AttemptId>& newly_staged);
     bool take_back(proto::AttemptId id, const proto::ActorId& idle);
@@ -172,6 +174,17 @@ private:
     void queue_grew(const Job& job);
     std::string explain_waiting(const Job& job) const;
     std::string describe_shortage(const Job& job) const;
+
+    // batches.cpp: what one actor draws at once
+    static constexpr std::size_t staged_level = proto::max_batch_limit;
+    std::size_t count_batched(const Actor& actor) const;
+    bool has_open_batch(const Actor& actor) const;
+    std::size_t level_of(const Actor& actor) const;
+    bool waits(const Attempt& attempt) const;
+    bool needs_own_actor(const Item& item) const;
+    bool fits_batch(const Node& node, const Actor& actor, const Job& job) const;
+    Job* choose_mate(const Node& node, const Actor& actor);
+    std::optional<double> ms_before_staged(const Attempt& staged) const;
 
     // speculation.cpp: how long it takes, and second copies of what takes too long
     void learn_pace(const proto::ActorId& id, const Job& job, std::uint64_t elapsed_ms);
@@ -308,8 +321,8 @@ private:
     bool is_speculation_armed_ = false;
 
     // What the scheduler knows, so that it need not look at everything.
-    std::vector<std::set<proto::ActorId>> open_; ///< actors with room, by how many items they have
-    std::set<proto::ActorId> staged_;            ///< actors that have an item waiting behind another
+    std::vector<std::set<proto::ActorId>> open_; ///< actors with room, by level
+    std::set<proto::ActorId> staged_;            ///< actors that have an item waiting behind those they draw
     std::set<proto::AttemptId> taken_back_;      ///< staged attempts asked back for idle actors
     std::map<std::string, bool> is_served_;      ///< of the models that queued items need: has an actor that may do it
     Pace pace_{4'096};                           ///< of the whole fleet

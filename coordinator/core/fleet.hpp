@@ -16,7 +16,9 @@ namespace sdfleet::coordinator {
 /// One of a node's actors, as the coordinator knows it.
 struct Actor {
     proto::ActorState state;
-    std::vector<proto::AttemptId> in_flight; ///< in the order they were assigned: the first one runs
+    std::vector<proto::AttemptId> in_flight; ///< in the order they were assigned: the first one runs,
+    std::size_t batched = 0;                 ///< and with it as many as the actor draws at once; the others wait
+    std::optional<std::size_t> open_level;   ///< kept by Core::note_room
     std::uint64_t items_done = 0;
     Milliseconds paused_until;
     std::string model; ///< of the item it was given last: what it has in memory, or will have

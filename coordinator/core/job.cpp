@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/core/job.hpp"
 
+#include "proto/batch_key.hpp"
 #include "proto/split.hpp"
 
 #include <algorithm>
@@ -9,8 +10,9 @@
 namespace sdfleet::coordinator {
 
 Job::Job(InsertJob record, std::uint64_t number)
-    : record_(std::move(record)), number_(number), work_(work_of(*record_.spec)), items_(record_.spec->items.size()),
-      queued_(items_.size())
+    : record_(std::move(record)), number_(number), work_(work_of(*record_.spec)),
+      batch_key_(std::make_shared<const std::string>(proto::batch_key(record_.spec->model, record_.spec->parameters))),
+      items_(record_.spec->items.size()), queued_(items_.size())
 {
     counts_[static_cast<std::size_t>(proto::ItemState::queued)] = size();
     for (std::uint32_t rank = 0; rank < record_.ranks.size(); ++rank) {

@@ -88,6 +88,7 @@ public:
     const InsertJob& record() const { return record_; }
     std::uint64_t number() const { return number_; } ///< grows with each submit
     const Work& work() const { return work_; }
+    const std::shared_ptr<const std::string>& batch_key() const { return batch_key_; } ///< of all its items
     Turn turn() const { return {-std::int64_t{spec().priority}, service, number_}; }
 
     bool is_committed = false;        ///< its submit is on disk
@@ -154,6 +155,7 @@ private:
     InsertJob record_;
     std::uint64_t number_;
     Work work_;
+    std::shared_ptr<const std::string> batch_key_;
     std::vector<Item> items_;
     std::array<std::uint32_t, 6> counts_{};
     std::uint64_t last_change_ = 0;

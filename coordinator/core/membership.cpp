@@ -10,19 +10,26 @@ namespace sdfleet::coordinator {
 
 namespace {
 
+constexpr std::size_t attempts_per_actor = proto::max_batch_limit + 16; ///< in hand, or ended and not acknowledged
+
 std::optional<std::string> find_fault(const proto::AgentHello& hello, const Limits& limits)
 {
     if (!proto::is_valid_name(hello.node_id.value)) {
         return "'" + hello.node_id.value + "' is not a node id (1 to 64 letters, digits, . _ -)";
     }
     if (hello.actors.size() > limits.actors_per_node || hello.models.size() > limits.models_per_node ||
-        hello.attempts.size() > limits.actors_per_node * 16) {
+        hello.attempts.size() > limits.actors_per_node * attempts_per_actor) {
         return "more actors, models or attempts than one node may have";
     }
     std::set<proto::Slot> slots;
     for (const auto& actor : hello.actors) {
         if (!slots.insert(actor.slot).second) {
             return "two actors in slot " + std::to_string(actor.slot.value);
+        }
+        if (!proto::is_valid_batch(actor.max_batch)) {
+            return "the actor in slot " + std::to_string(actor.slot.value) + " draws " +
+                   std::to_string(actor.max_batch) + " items at once, not 1 to " +
+                   std::to_string(proto::max_batch_limit);
         }
     }
     for (const auto& model : hello.models) {
@@ -371,7 +378,8 @@ void Core::on(const proto::ActorUpdate& message, Node& node, const From&)
 void Core::note_actor(Node& node, const proto::ActorState& state)
 {
     const auto found = node.actors.find(state.slot);
-    if (found == node.actors.end() && node.actors.size() >= limits_.actors_per_node) {
+    if ((found == node.actors.end() && node.actors.size() >= limits_.actors_per_node) ||
+        !proto::is_valid_batch(state.max_batch)) {
         ++counters_.misdirected;
         return;
     }
@@ -382,6 +390,7 @@ void Core::note_actor(Node& node, const proto::ActorState& state)
         actor.paused_until = {}; // and has not refused anything yet
         is_fleet_changed_ = true;
     }
+    is_fleet_changed_ = is_fleet_changed_ || actor.state.max_batch != state.max_batch;
     actor.state = state;
     if (!is_new_phase) {
         return;

@@ -107,7 +107,7 @@ void Core::ask_back_staged(const Node& node)
 
 void Core::ask_back_staged(const Node& node, const Actor& actor)
 {
-    for (std::size_t i = 1; i < actor.in_flight.size(); ++i) {
+    for (std::size_t i = actor.batched; i < actor.in_flight.size(); ++i) {
         const Attempt& attempt = attempts_.at(actor.in_flight[i]);
         const bool waits = attempt.stage == AttemptStage::assigned || attempt.stage == AttemptStage::accepted;
         if (waits && taken_back_.insert(attempt.id).second) {

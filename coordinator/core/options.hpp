@@ -45,7 +45,7 @@ struct Limits {
     std::size_t nodes = 4'096;
     std::size_t actors_per_node = 256;
     std::size_t models_per_node = 1'024;
-    std::size_t in_flight_per_actor = 2;   ///< one running, one staged
+    std::size_t staged_per_actor = 1;      ///< items beyond those that the actor draws at once
     std::size_t group_items_per_actor = 8; ///< in one run of a group: what rank 0 can hold as raw images
     std::size_t peers = 16'384;
     std::size_t jobs = 200'000;

@@ -9,23 +9,28 @@ namespace sdfleet::coordinator {
 bool Core::has_room(const Node& node, const Actor& actor) const
 {
     return node.state == proto::NodeState::alive && !node.is_draining &&
-           actor.state.phase == proto::ActorPhase::ready && actor.in_flight.size() < limits_.in_flight_per_actor &&
+           actor.state.phase == proto::ActorPhase::ready &&
+           (has_open_batch(actor) || actor.in_flight.size() - actor.batched < limits_.staged_per_actor) &&
            actor.paused_until <= now_ && actor.lent_to.value.empty() && actor.held_for.value.empty();
 }
 
 /// Keeps the indices over actors. Whoever uses them checks has_room() again: an actor may have lost its room, but none
 /// that has room is missing.
-void Core::note_room(const Node& node, const Actor& actor)
+void Core::note_room(const Node& node, Actor& actor)
 {
     const proto::ActorId id{node.id, actor.state.slot};
-    for (std::size_t depth = 0; depth < open_.size(); ++depth) {
-        if (depth == actor.in_flight.size() && has_room(node, actor)) {
-            open_[depth].insert(id);
-        } else {
-            open_[depth].erase(id);
+    actor.batched = count_batched(actor);
+    const auto level = has_room(node, actor) ? std::optional(level_of(actor)) : std::nullopt;
+    if (actor.open_level != level) {
+        if (actor.open_level) {
+            open_[*actor.open_level].erase(id);
         }
+        if (level) {
+            open_[*level].insert(id);
+        }
+        actor.open_level = level;
     }
-    if (actor.in_flight.size() > 1) {
+    if (actor.in_flight.size() > actor.batched) {
         staged_.insert(id);
     } else {
         staged_.erase(id);
@@ -38,15 +43,17 @@ void Core::note_all_room()
         actors.clear();
     }
     staged_.clear();
-    for (const auto& [id, node] : fleet_.nodes()) {
-        for (const auto& [slot, actor] : node.actors) {
+    for (auto& [id, node] : fleet_.nodes()) {
+        for (auto& [slot, actor] : node.actors) {
+            actor.open_level.reset();
             note_room(node, actor);
         }
     }
 }
 
-/// Every idle actor gets an item before a busy one gets one to stage. When neither the queue grew nor the fleet changed,
-/// only the actors that have become freer since may find something: all others were offered the same before.
+/// Every idle actor gets an item before one joins what a busy one draws, small batches grow before large ones, and only
+/// then an item is staged. When neither the queue grew nor the fleet changed, only the actors that have become freer since
+/// may find something: all others were offered the same before.
 void Core::dispatch()
 {
     const auto freed = std::exchange(freed_, {});
@@ -54,27 +61,48 @@ void Core::dispatch()
     if (!failing_settlements_.empty()) {
         return; // results pile up already: more of them would only fill the memory
     }
-    const bool is_for_all = is_queue_changed_ || is_fleet_changed_;
-    for (std::size_t depth = 0; depth < open_.size() && !jobs_.ready().empty(); ++depth) {
-        offer(is_for_all ? std::set(open_[depth]) : freed, depth);
+    Offers offers;
+    if (is_queue_changed_ || is_fleet_changed_) {
+        for (std::size_t level = 0; level < open_.size(); ++level) {
+            if (!open_[level].empty()) {
+                offers.emplace(level, open_[level]);
+            }
+        }
+    } else {
+        for (const auto& id : freed) {
+            if (const Actor* actor = fleet_.find(id)) {
+                offers[level_of(*actor)].insert(id);
+            }
+        }
+    }
+    while (!offers.empty() && !jobs_.ready().empty()) {
+        const auto next = offers.extract(offers.begin());
+        offer(next.key(), next.mapped(), offers);
     }
     take_back(is_fleet_changed_ ? std::set(open_.front()) : freed, newly_staged);
     arm_speculation();
 }
 
-/// Those that have the right model in memory choose first.
-void Core::offer(const std::set<proto::ActorId>& actors, std::size_t depth)
+/// Those that have the right model in memory choose first. What they may be offered then goes into `later`, which holds
+/// higher levels only.
+void Core::offer(std::size_t level, const std::set<proto::ActorId>& actors, Offers& later)
 {
+    const bool is_joining = level > 0 && level < staged_level;
     for (const bool is_loaded_only : {true, false}) {
         for (const auto& id : actors) {
             Node* node = fleet_.find(id.node_id);
             Actor* actor = fleet_.find(id);
-            if (actor == nullptr || actor->in_flight.size() != depth || !has_room(*node, *actor) ||
+            if (actor == nullptr || (level != staged_level && level_of(*actor) != level) || !has_room(*node, *actor) ||
                 (is_loaded_only && !jobs_.ready().by_model().contains(actor->model))) {
                 continue;
             }
-            if (Job* job = choose_job(*node, *actor)) {
+            Job* job = is_joining ? choose_mate(*node, *actor) : choose_job(*node, *actor);
+            if (job != nullptr) {
                 assign(*node, *actor, *job, *job->next_for(id));
+            }
+            const auto next_level = job == nullptr ? staged_level : level_of(*actor);
+            if (next_level > level && has_room(*node, *actor)) {
+                later[next_level].insert(id);
             }
         }
     }
@@ -141,8 +169,7 @@ bool Core::take_back(proto::AttemptId id, const proto::ActorId& idle)
     const Node& idle_node = *fleet_.find(idle.node_id);
     const Actor& idle_actor = *fleet_.find(idle);
     const Job& job = *jobs_.find(staged.item.job_id);
-    const bool waits = node.actors.at(staged.actor.slot).in_flight.front() != id;
-    if (!waits || staged.group_epoch.value != 0 || node.state != proto::NodeState::alive ||
+    if (!waits(staged) || staged.group_epoch.value != 0 || node.state != proto::NodeState::alive ||
         !has_room(idle_node, idle_actor) || !idle_node.serves(job.spec().model) ||
         job.is_pinned(staged.item.index.value) || !would_end_sooner(staged, idle_actor)) {
         return false;

@@ -45,10 +45,13 @@ std::optional<std::string> Core::find_stale_index() const
     for (const auto& [id, node] : fleet_.nodes()) {
         for (const auto& [slot, actor] : node.actors) {
             const proto::ActorId actor_id{id, slot};
-            if (has_room(node, actor) && !open_.at(actor.in_flight.size()).contains(actor_id)) {
+            if (has_room(node, actor) && !open_.at(level_of(actor)).contains(actor_id)) {
                 return "actor " + proto::to_string(actor_id) + " has room that the scheduler does not see";
             }
-            if ((actor.in_flight.size() > 1) != staged_.contains(actor_id)) {
+            if (actor.batched != count_batched(actor)) {
+                return "actor " + proto::to_string(actor_id) + " is miscounted in what it draws at once";
+            }
+            if ((actor.in_flight.size() > actor.batched) != staged_.contains(actor_id)) {
                 return "actor " + proto::to_string(actor_id) + " is miscounted among those with staged work";
             }
         }

@@ -69,7 +69,7 @@ bool Core::would_end_sooner(const Attempt& staged, const Actor& idle) const
     const Job& job = *jobs_.find(staged.item.job_id);
     const auto there = estimate_ms(idle, job);
     const auto here = estimate_ms(busy, job);
-    const auto before = remaining_ms(attempts_.at(busy.in_flight.front()));
+    const auto before = ms_before_staged(staged);
     return !there || !here || !before || *there < *before + *here;
 }
 

@@ -23,6 +23,7 @@ void count_node(proto::Status& status, const Node& node)
     ++(node.state == proto::NodeState::alive ? status.nodes_alive : status.nodes_suspect);
     status.nodes_draining += node.is_draining ? 1 : 0;
     for (const auto& [slot, actor] : node.actors) {
+        status.items_batched += actor.batched;
         if (actor.state.phase == proto::ActorPhase::ready) {
             ++(actor.in_flight.empty() ? status.actors_idle : status.actors_busy);
         } else if (actor.state.phase == proto::ActorPhase::failed) {

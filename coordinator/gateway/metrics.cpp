@@ -109,6 +109,8 @@ void add_work(Families& families, const proto::Status& s)
     families.gauge("sdfleet_items_queued", "Items that wait for an actor.", static_cast<double>(s.items_queued));
     families.gauge("sdfleet_items_in_flight", "Attempts at items that actors have in hand.",
                    static_cast<double>(s.items_in_flight));
+    families.gauge("sdfleet_items_batched", "Those of them that actors draw at once, the others waiting behind them.",
+                   static_cast<double>(s.items_batched));
     families.gauge("sdfleet_stored_bytes", "Size of all results in the books.", static_cast<double>(s.bytes_stored));
     families.counter("sdfleet_items_done_total", "Items that ended with a result.", s.items_done_total);
     families.counter("sdfleet_items_failed_total", "Items that ended without a result.", s.items_failed_total);

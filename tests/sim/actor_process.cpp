@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/actor_process.hpp"
 
+#include "proto/batch_key.hpp"
 #include "tests/sim/description.hpp"
 #include "tests/sim/picture.hpp"
 #include "tests/sim/violation.hpp"
@@ -20,8 +21,8 @@ constexpr Time for_ever = 1'000'000'000;
 
 void ActorProcess::later(Time delay, void (ActorProcess::*what)())
 {
-    environment_.agenda.in(delay, [self = shared_from_this(), what, item = items_] {
-        if (!self->is_alive_ || (what == &ActorProcess::take_step && item != self->items_)) {
+    environment_.agenda.in(delay, [self = shared_from_this(), what] {
+        if (!self->is_alive_) {
             return;
         }
         if (self->is_stopped()) {
@@ -51,7 +52,7 @@ void ActorProcess::start()
 
 void ActorProcess::say_hello()
 {
-    say(proto::ActorHello{1, 1, "simulated", launch_.slot, launch_.number});
+    say(proto::ActorHello{1, 1, "simulated", launch_.slot, launch_.number, static_cast<std::uint32_t>(max_batch_)});
     beat();
 }
 
@@ -61,41 +62,80 @@ void ActorProcess::beat()
     later(heartbeat_interval, &ActorProcess::beat);
 }
 
+void ActorProcess::send(const proto::Message& message)
+{
+    heard_at_ = std::max(heard_at_, environment_.now() + environment_.random.between(0, 1));
+    environment_.agenda.at(heard_at_, [self = shared_from_this(), message] { self->hear(message); });
+}
+
 void ActorProcess::hear(const proto::Message& message)
 {
     if (!is_alive_) {
         return;
     }
     if (const auto* assign = std::get_if<proto::Assign>(&message)) {
-        begin(*assign);
-    } else if (const auto* cancel = std::get_if<proto::CancelAttempt>(&message)) {
-        is_cancelled_ = is_cancelled_ || (item_ && item_->attempt_id == cancel->attempt_id);
+        take(*assign);
+    } else if (const auto* cancelled = std::get_if<proto::CancelAttempt>(&message)) {
+        cancel(cancelled->attempt_id);
     } else if (std::holds_alternative<proto::Goodbye>(message)) {
         die("left", 0);
     }
 }
 
-void ActorProcess::begin(const proto::Assign& assign)
+void ActorProcess::take(const proto::Assign& assign)
 {
-    require(!item_, "I4", [&] {
-        return name_ + " got " + describe(assign.attempt_id) + " while it draws " + describe(item_->attempt_id);
+    const auto wanted = std::ranges::count(batch_, false, &Drawn::is_cancelled) + std::ssize(waiting_);
+    require(wanted <= static_cast<std::ptrdiff_t>(max_batch_), "I4", [&] {
+        return name_ + " got " + describe(assign.attempt_id) + " and has " + std::to_string(wanted) + " already";
     });
-    item_ = assign;
-    ++items_;
-    step_ = 0;
-    steps_ = 1;
-    if (const auto* diffusion = std::get_if<proto::DiffusionParameters>(&assign.parameters.kind)) {
-        steps_ = diffusion->num_inference_steps;
+    const bool is_any_alone = std::ranges::any_of(batch_, [](const Drawn& item) { return item.assign.alone; }) ||
+                              std::ranges::any_of(waiting_, &proto::Assign::alone);
+    require(!is_any_alone && (!assign.alone || !is_busy()), "I4", [&] {
+        return name_ + " got " + describe(assign.attempt_id) + " beside an attempt that is to be alone, or is itself";
+    });
+    waiting_.push_back(assign);
+    if (batch_.empty()) {
+        join();
+        later(step_ms(), &ActorProcess::take_step);
     }
-    is_cancelled_ = false;
-    begun_at_ = environment_.now();
-    say(proto::Started{assign.attempt_id});
-    later(step_ms(), &ActorProcess::take_step);
+}
+
+void ActorProcess::cancel(proto::AttemptId id)
+{
+    for (auto& item : batch_) {
+        item.is_cancelled = item.is_cancelled || item.assign.attempt_id == id;
+    }
+    const auto waiting = std::ranges::find(waiting_, id, &proto::Assign::attempt_id);
+    if (waiting != waiting_.end()) {
+        fail(*waiting, proto::FailureReason::cancelled, "cancelled before it started");
+        waiting_.erase(waiting);
+    }
+}
+
+/// Strictly in the order of arrival.
+void ActorProcess::join()
+{
+    while (!waiting_.empty() && fits(waiting_.front())) {
+        Drawn item{waiting_.front(), 0, 1, environment_.now(), false, false};
+        if (const auto* diffusion = std::get_if<proto::DiffusionParameters>(&item.assign.parameters.kind)) {
+            item.steps = diffusion->num_inference_steps;
+        }
+        say(proto::Started{item.assign.attempt_id});
+        batch_.push_back(std::move(item));
+        waiting_.pop_front();
+    }
+}
+
+bool ActorProcess::fits(const proto::Assign& assign) const
+{
+    return batch_.empty() || (batch_.size() < max_batch_ &&
+                              proto::batch_key(assign.model, assign.parameters) ==
+                                  proto::batch_key(batch_.front().assign.model, batch_.front().assign.parameters));
 }
 
 Time ActorProcess::step_ms()
 {
-    if (const auto* echo = std::get_if<proto::EchoParameters>(&item_->parameters.kind)) {
+    if (const auto* echo = std::get_if<proto::EchoParameters>(&batch_.front().assign.parameters.kind)) {
         return Time{echo->delay_ms} + 1;
     }
     return environment_.random.between(40, 120) * slowness_;
@@ -103,21 +143,36 @@ Time ActorProcess::step_ms()
 
 void ActorProcess::take_step()
 {
+    if (is_stuck_) {
+        return;
+    }
+    for (const auto& item : batch_) {
+        if (item.is_cancelled) {
+            fail(item.assign, proto::FailureReason::cancelled, "cancelled");
+        }
+    }
+    std::erase_if(batch_, &Drawn::is_cancelled);
+    if (!batch_.empty()) {
+        if (!suffer()) {
+            return;
+        }
+        advance();
+    }
+    join();
+    if (!batch_.empty()) {
+        later(step_ms(), &ActorProcess::take_step);
+    }
+}
+
+/// What goes wrong with this step; false when it was the last.
+bool ActorProcess::suffer()
+{
     auto& faults = environment_.faults;
-    if (!item_ || is_stuck_) {
-        return;
-    }
-    if (is_cancelled_) {
-        fail(proto::FailureReason::cancelled, "cancelled");
-        return;
-    }
-    if (item_->item.prompt == poison_prompt || faults.strikes(Fault::actor_death, death_per_million_steps)) {
+    const bool is_poisoned =
+        std::ranges::any_of(batch_, [](const Drawn& item) { return item.assign.item.prompt == poison_prompt; });
+    if (is_poisoned || faults.strikes(Fault::actor_death, death_per_million_steps)) {
         die("was killed by SIGSEGV");
-        return;
-    }
-    if (item_->item.prompt == impossible_prompt) {
-        fail(proto::FailureReason::bad_request, "the model cannot draw this");
-        return;
+        return false;
     }
     if (faults.strikes(Fault::actor_stop, stop_per_million_steps)) {
         stop(environment_.random.chance(300) ? for_ever : environment_.now() + environment_.random.between(500, 9'000));
@@ -126,32 +181,41 @@ void ActorProcess::take_step()
     if (faults.strikes(Fault::actor_slow, slow_per_million_steps)) {
         slow_down();
     }
-    if (++step_ >= steps_) {
-        finish();
-        return;
-    }
-    say(proto::StepProgress{item_->attempt_id, step_, steps_});
-    later(step_ms(), &ActorProcess::take_step);
+    return true;
 }
 
-void ActorProcess::finish()
+void ActorProcess::advance()
 {
-    auto picture = picture_of(item_->model, item_->parameters, item_->item);
-    proto::ItemDone done{item_->attempt_id,
-                         item_->job_id,
-                         item_->index,
+    for (auto& item : batch_) {
+        if (item.assign.item.prompt == impossible_prompt) {
+            fail(item.assign, proto::FailureReason::bad_request, "the model cannot draw this");
+            item.is_over = true;
+        } else if (++item.step >= item.steps) {
+            finish(item);
+            item.is_over = true;
+        } else {
+            say(proto::StepProgress{item.assign.attempt_id, item.step, item.steps});
+        }
+    }
+    std::erase_if(batch_, &Drawn::is_over);
+}
+
+void ActorProcess::finish(const Drawn& item)
+{
+    const auto& assign = item.assign;
+    auto picture = picture_of(assign.model, assign.parameters, assign.item);
+    proto::ItemDone done{assign.attempt_id,
+                         assign.job_id,
+                         assign.index,
                          "image/png",
                          base::sha256_hex(picture),
-                         static_cast<std::uint64_t>(environment_.now() - begun_at_)};
-    item_.reset();
+                         static_cast<std::uint64_t>(environment_.now() - item.begun_at)};
     say(std::move(done), {proto::Blob::of(std::move(picture))});
 }
 
-void ActorProcess::fail(proto::FailureReason reason, std::string message)
+void ActorProcess::fail(const proto::Assign& assign, proto::FailureReason reason, std::string message)
 {
-    proto::ItemFailed failed{item_->attempt_id, item_->job_id, item_->index, reason, std::move(message)};
-    item_.reset();
-    say(std::move(failed));
+    say(proto::ItemFailed{assign.attempt_id, assign.job_id, assign.index, reason, std::move(message)});
 }
 
 void ActorProcess::die(const std::string& how, std::optional<int> exit_code)

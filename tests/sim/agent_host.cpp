@@ -151,7 +151,6 @@ void AgentHost::feed(agent::Event event)
         fence_.see(effect, environment_.now());
     }
     fence_.check(name_, environment_.now());
-    environment_.ranks.check(name_ + "." + std::to_string(incarnation_), environment_.now());
     std::size_t reached = effects.size();
     const bool crashes = environment_.faults.strikes(Fault::agent_crash, crash_per_million_steps);
     if (crashes) {
@@ -164,6 +163,9 @@ void AgentHost::feed(agent::Event event)
     if (crashes) {
         crash();
     } else if (core_) {
+        if (life == life_) { // its ranks were told to end by now, if they had to be
+            environment_.ranks.check(name_ + "." + std::to_string(incarnation_), environment_.now());
+        }
         arm();
     }
 }
@@ -200,9 +202,8 @@ void AgentHost::perform(const agent::SpawnActor& spawn)
                 feed(agent::ActorExited{launch, code, std::move(how)});
             }
         }};
-    auto process = std::make_shared<ActorProcess>(environment_, spawn.launch,
-                                                  name_ + "/" + std::to_string(spawn.launch.slot.value), plan_.slowness,
-                                                  std::move(owner));
+    auto process = std::make_shared<ActorProcess>(
+        environment_, spawn.launch, name_ + "/" + std::to_string(spawn.launch.slot.value), plan_, std::move(owner));
     actors_[spawn.launch.slot.value] = process;
     process->start();
     environment_.agenda.in(1, [this, life, launch = spawn.launch] {
@@ -256,8 +257,9 @@ void AgentHost::perform(agent::SendToCoordinator& send)
 void AgentHost::check(const proto::Heartbeat& heartbeat)
 {
     const auto& limits = environment_.scenario.agent_limits;
-    require(heartbeat.attempts.size() <= plan_.actors * limits.attempts_per_slot + limits.results_kept, "I10",
-            [&] { return name_ + " has " + std::to_string(heartbeat.attempts.size()) + " attempts in hand"; });
+    require(heartbeat.attempts.size() <=
+                plan_.actors * (plan_.max_batch + limits.staged_per_slot) + limits.results_kept,
+            "I10", [&] { return name_ + " has " + std::to_string(heartbeat.attempts.size()) + " attempts in hand"; });
     if (environment_.mutation != Mutation::ignores_lease_loss) {
         return;
     }
@@ -302,8 +304,7 @@ void AgentHost::perform(const agent::SendToActor& send)
         require(first == who, "I3",
                 [&] { return describe(assign->attempt_id) + " is drawn by " + first + " and " + who; });
     }
-    environment_.agenda.in(environment_.random.between(0, 1),
-                           [process = found->second, message = send.packet.message] { process->hear(message); });
+    found->second->send(send.packet.message);
 }
 
 void AgentHost::perform(const agent::Log& log)

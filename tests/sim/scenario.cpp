@@ -101,13 +101,14 @@ Scenario make_scenario(Random random)
     choose_times(scenario, random);
     const auto nodes = random.chance(200) ? random.between(5, 7) : random.between(1, 4);
     for (std::int64_t i = 0; i < nodes; ++i) {
-        NodePlan node{std::string("node-") + static_cast<char>('a' + i), 1 + random.below(3), {}, 1};
+        NodePlan node{std::string("node-") + static_cast<char>('a' + i), 1 + random.below(3), {}, 1, 1};
         for (const char* model : {"m", "n"}) {
             if (i == 0 || random.chance(600)) { // the first has all, so that everything can be done
                 node.models.emplace_back(model);
             }
         }
         node.slowness = random.chance(150) ? 6 : 1;
+        node.max_batch = random.chance(500) ? 1 : static_cast<std::size_t>(random.between(2, 5));
         scenario.nodes.push_back(std::move(node));
     }
     const auto clients = random.between(1, 3);

@@ -18,6 +18,7 @@ struct NodePlan {
     std::size_t actors = 1;
     std::vector<std::string> models;
     std::uint32_t slowness = 1; ///< its steps take so many times as long
+    std::size_t max_batch = 1;  ///< items that each of its actors draws at once
 };
 
 /// A job that a client will submit.

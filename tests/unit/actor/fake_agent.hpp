@@ -88,7 +88,8 @@ struct FakeAgent {
 
     void assign_echo(std::uint64_t attempt, const std::string& prompt, std::uint32_t delay_ms = 0)
     {
-        tell(proto::Assign{{attempt}, {"job"}, {4}, {0}, "", {proto::EchoParameters{delay_ms, 0}}, {prompt, 0, {}}});
+        tell(proto::Assign{
+            {attempt}, {"job"}, {4}, {0}, "", {proto::EchoParameters{delay_ms, 0}}, {prompt, 0, {}}, false});
     }
 };
 

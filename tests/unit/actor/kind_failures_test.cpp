@@ -93,7 +93,7 @@ TEST_CASE("work of a kind that the program does not have is refused")
     auto actor = start_actor(agent, registry);
     agent.welcome();
 
-    agent.tell(proto::Assign{{11}, {"job"}, {0}, {0}, "sd", {proto::DiffusionParameters{}}, {"a cat", 0, {}}});
+    agent.tell(proto::Assign{{11}, {"job"}, {0}, {0}, "sd", {proto::DiffusionParameters{}}, {"a cat", 0, {}}, false});
 
     const auto failure = agent.next<proto::ItemFailed>().first;
     REQUIRE(failure.reason == proto::FailureReason::bad_request);

@@ -37,24 +37,28 @@ TEST_CASE("one actor is started for each slot, and its joining is told")
     REQUIRE(update.actor.pid != 0);
 }
 
-TEST_CASE("a dead actor's running attempt fails with the cause, the staged one goes back, the actor starts again")
+TEST_CASE("a dead actor's attempts fail with the cause, what it did not have goes back, the actor starts again")
 {
     Story story;
     story.join();
-    const auto first = story.actor_joins();
+    const auto first = story.actor_joins(0, 2);
     story.assign(11);
     story.assign(12);
+    story.assign(13, 0, true);
     story.forget();
 
     story.actor_dies(first);
 
     const auto failures = story.sent<proto::ItemFailed>();
-    REQUIRE(failures.size() == 2);
-    REQUIRE(failures[0].attempt_id.value == 12);
+    REQUIRE(failures.size() == 3);
+    REQUIRE(failures[0].attempt_id.value == 13);
     REQUIRE(failures[0].reason == FailureReason::overloaded);
-    REQUIRE(failures[1].attempt_id.value == 11);
+    // The one that waited first: it must not look like what was running.
+    REQUIRE(failures[1].attempt_id.value == 12);
     REQUIRE(failures[1].reason == FailureReason::actor_died);
-    REQUIRE(failures[1].message.find("SIGKILL") != std::string::npos);
+    REQUIRE(failures[2].attempt_id.value == 11);
+    REQUIRE(failures[2].reason == FailureReason::actor_died);
+    REQUIRE(failures[2].message.find("SIGKILL") != std::string::npos);
     REQUIRE(phases_of(story) == std::vector{ActorPhase::restarting});
     REQUIRE(story.effects_of<SpawnActor>().empty());
 
@@ -64,7 +68,7 @@ TEST_CASE("a dead actor's running attempt fails with the cause, the staged one g
     REQUIRE(phases_of(story).back() == ActorPhase::ready);
     REQUIRE(story.sent<proto::ActorUpdate>().back().actor.restarts == 1);
 
-    story.assign(13);
+    story.assign(14);
     REQUIRE(story.told<proto::Assign>(second).size() == 1);
 }
 
@@ -78,12 +82,45 @@ TEST_CASE("an actor that connects again is told again what it has to do")
     story.coordinator_says(proto::CancelAttempt{{11}});
     story.forget();
 
-    story.actor_says(actor, proto::ActorHello{1, 1, "actor", {0}, 1001});
+    story.actor_says(actor, proto::ActorHello{1, 1, "actor", {0}, 1001, 1});
 
     REQUIRE(story.told<proto::Welcome>(actor).size() == 1);
-    REQUIRE(story.told<proto::Assign>(actor).size() == 1);
+    REQUIRE(story.told<proto::Assign>(actor).size() == 2);
     REQUIRE(story.told<proto::Assign>(actor)[0].attempt_id.value == 11);
+    REQUIRE(story.told<proto::Assign>(actor)[1].attempt_id.value == 12);
     REQUIRE(story.told<proto::CancelAttempt>(actor).size() == 1);
+}
+
+TEST_CASE("an actor that is killed because one item does not stop hands the others back without blame")
+{
+    Story story;
+    story.join();
+    const auto actor = story.actor_joins(0, 2);
+    story.assign(11);
+    story.assign(12);
+    story.coordinator_says(proto::CancelAttempt{{11}});
+
+    story.pass_in_peace(31s);
+    REQUIRE(story.effects_of<KillActor>().size() == 1);
+    story.actor_dies(actor);
+
+    const auto failures = story.sent<proto::ItemFailed>();
+    REQUIRE(failures.size() == 2);
+    REQUIRE(failures[0].attempt_id.value == 12);
+    REQUIRE(failures[0].reason == FailureReason::overloaded);
+    REQUIRE(failures[1].reason == FailureReason::cancelled);
+}
+
+TEST_CASE("an actor that says it draws nothing, or too much, at once is killed")
+{
+    for (const std::uint32_t max_batch : {0U, 65U}) {
+        Story story;
+
+        const auto actor = story.actor_joins(0, max_batch);
+
+        REQUIRE(story.effects_of<KillActor>().size() == 1);
+        REQUIRE(story.told<proto::Welcome>(actor).empty());
+    }
 }
 
 TEST_CASE("the words of a dead actor are not heard")
@@ -207,7 +244,7 @@ TEST_CASE("an actor that speaks another protocol version is refused")
     const auto actor = story.newest_launch();
     story.happen(ActorSpawned{actor, 1001});
 
-    story.actor_says(actor, proto::ActorHello{7, 9, "actor of the future", {0}, 1001});
+    story.actor_says(actor, proto::ActorHello{7, 9, "actor of the future", {0}, 1001, 1});
 
     const auto refusals = story.told<proto::Refused>(actor);
     REQUIRE(refusals.size() == 1);

@@ -191,12 +191,13 @@ TEST_CASE("acknowledged heartbeats keep the lease; silence ends it and the work 
     REQUIRE(story.told<proto::CancelAttempt>(actor).empty());
     story.pass(1500ms);
 
-    REQUIRE(story.told<proto::CancelAttempt>(actor).size() == 1);
+    REQUIRE(story.told<proto::CancelAttempt>(actor).size() == 2);
     REQUIRE(story.told<proto::CancelAttempt>(actor)[0].attempt_id.value == 11);
     REQUIRE_FALSE(story.sent<proto::AgentHello>(Channel::control).empty());
     REQUIRE(story.sent<proto::AgentHello>(Channel::control).back().attempts.empty());
 
     story.forget();
+    story.actor_says(actor, proto::ItemFailed{{12}, {}, {}, proto::FailureReason::cancelled, ""});
     story.actor_says(actor, proto::ItemFailed{{11}, {}, {}, proto::FailureReason::cancelled, ""});
     story.join(2);
     REQUIRE(story.sent<proto::ItemFailed>().empty());

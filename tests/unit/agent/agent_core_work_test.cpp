@@ -43,7 +43,7 @@ TEST_CASE("an attempt goes to the actor, is accepted, started, and its result re
     REQUIRE(work.effects_of<SendToCoordinator>().back().packet.blobs.size() == 1);
 }
 
-TEST_CASE("two attempts a slot: the second is staged, the third goes back")
+TEST_CASE("two attempts a slot: the actor has the second one ready, the third goes back")
 {
     Work work;
 
@@ -53,15 +53,73 @@ TEST_CASE("two attempts a slot: the second is staged, the third goes back")
     work.pass(10ms);
 
     REQUIRE(work.sent<proto::Accepted>().size() == 2);
-    REQUIRE(work.told<proto::Assign>(work.actor).size() == 1);
+    REQUIRE(work.told<proto::Assign>(work.actor).size() == 2);
     const auto failures = work.sent<proto::ItemFailed>(Channel::bulk);
     REQUIRE(failures.size() == 1);
     REQUIRE(failures[0].attempt_id.value == 13);
     REQUIRE(failures[0].reason == FailureReason::overloaded);
 
     work.actor_finishes(work.actor, 11);
-    REQUIRE(work.told<proto::Assign>(work.actor).size() == 2);
-    REQUIRE(work.told<proto::Assign>(work.actor)[1].attempt_id.value == 12);
+    work.assign(14);
+    REQUIRE(work.told<proto::Assign>(work.actor).back().attempt_id.value == 14);
+}
+
+TEST_CASE("an actor gets as many attempts as it can draw at once, and one more")
+{
+    Story story;
+    story.join();
+    const auto actor = story.actor_joins(0, 4);
+    REQUIRE(story.sent<proto::ActorUpdate>().back().actor.max_batch == 4);
+
+    for (std::uint64_t attempt = 11; attempt <= 16; ++attempt) {
+        story.assign(attempt);
+    }
+
+    REQUIRE(story.told<proto::Assign>(actor).size() == 5);
+    REQUIRE(story.sent<proto::ItemFailed>().size() == 1);
+    REQUIRE(story.sent<proto::ItemFailed>()[0].attempt_id.value == 16);
+
+    // They end in whatever order.
+    story.actor_finishes(actor, 13);
+    REQUIRE(story.sent<proto::ItemDone>().back().index.value == 13);
+    story.assign(17);
+    REQUIRE(story.told<proto::Assign>(actor).back().attempt_id.value == 17);
+}
+
+TEST_CASE("progress of all that an actor draws at once comes through, each thinned for itself")
+{
+    Story story;
+    story.join();
+    const auto actor = story.actor_joins(0, 2);
+    story.assign(11);
+    story.assign(12);
+    story.actor_says(actor, proto::StepProgress{{11}, 1, 50});
+    story.actor_says(actor, proto::StepProgress{{12}, 1, 50});
+    story.actor_says(actor, proto::StepProgress{{11}, 2, 50});
+    story.actor_says(actor, proto::StepProgress{{12}, 2, 50});
+    REQUIRE(story.sent<proto::StepProgress>().size() == 2);
+
+    story.pass(100ms);
+
+    REQUIRE(story.sent<proto::StepProgress>().size() == 4);
+}
+
+TEST_CASE("an attempt that is to be alone waits for the others, and the next one waits for it")
+{
+    Story story;
+    story.join();
+    const auto actor = story.actor_joins(0, 4);
+    story.assign(11);
+    story.assign(12, 0, true);
+    story.assign(13);
+    REQUIRE(story.told<proto::Assign>(actor).size() == 1);
+
+    story.actor_finishes(actor, 11);
+    REQUIRE(story.told<proto::Assign>(actor).size() == 2);
+    REQUIRE(story.told<proto::Assign>(actor)[1].attempt_id.value == 12);
+
+    story.actor_finishes(actor, 12);
+    REQUIRE(story.told<proto::Assign>(actor).size() == 3);
 }
 
 TEST_CASE("what is done within a moment is not worth a word about its acceptance")
@@ -150,11 +208,11 @@ TEST_CASE("progress held back follows when the interval is over")
     REQUIRE(work.sent<proto::StepProgress>()[1].step == 3);
 }
 
-TEST_CASE("a staged attempt is cancelled at once, a running one when the actor says so")
+TEST_CASE("an attempt held back is cancelled at once, one with the actor when the actor says so")
 {
     Work work;
     work.assign(11);
-    work.assign(12);
+    work.assign(12, 0, true);
 
     work.coordinator_says(proto::CancelAttempt{{12}});
     auto failures = work.sent<proto::ItemFailed>();

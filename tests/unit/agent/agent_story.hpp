@@ -95,11 +95,11 @@ struct Story {
     }
 
     /// The process that the core last asked for in this slot starts and says hello.
-    Launch actor_joins(std::uint32_t slot = 0)
+    Launch actor_joins(std::uint32_t slot = 0, std::uint32_t max_batch = 1)
     {
         const auto launch = newest_launch(slot);
         happen(ActorSpawned{launch, 1000 + launch.number});
-        actor_says(launch, proto::ActorHello{1, 1, "actor", {slot}, 1000 + launch.number});
+        actor_says(launch, proto::ActorHello{1, 1, "actor", {slot}, 1000 + launch.number, max_batch});
         living.push_back(launch);
         return launch;
     }
@@ -110,9 +110,10 @@ struct Story {
         happen(ActorExited{launch, exit_code, std::move(how)});
     }
 
-    void assign(std::uint64_t attempt, std::uint32_t slot = 0)
+    void assign(std::uint64_t attempt, std::uint32_t slot = 0, bool alone = false)
     {
-        coordinator_says(proto::Assign{{attempt}, {"job"}, {static_cast<std::uint32_t>(attempt)}, {slot}, "", {}, {}});
+        coordinator_says(
+            proto::Assign{{attempt}, {"job"}, {static_cast<std::uint32_t>(attempt)}, {slot}, "", {}, {}, alone});
     }
 
     void actor_finishes(Launch launch, std::uint64_t attempt)

@@ -117,7 +117,7 @@ public:
 
     /// A node whose control connection bears its name. Its actors are ready.
     proto::AgentHello hello_of(const std::string& node, std::uint32_t actors = 1, std::uint64_t incarnation = 1,
-                               std::vector<std::string> models = {"m"})
+                               std::vector<std::string> models = {"m"}, std::uint32_t max_batch = 1)
     {
         proto::AgentHello hello;
         hello.node_id = {node};
@@ -127,7 +127,7 @@ public:
             hello.models.push_back({model, "f00d"});
         }
         for (std::uint32_t slot = 0; slot < actors; ++slot) {
-            hello.actors.push_back({{slot}, "cpu", proto::ActorPhase::ready, 100 + slot, 0, ""});
+            hello.actors.push_back({{slot}, "cpu", proto::ActorPhase::ready, 100 + slot, 0, "", max_batch});
         }
         return hello;
     }

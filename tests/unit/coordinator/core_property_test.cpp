@@ -109,7 +109,7 @@ void History::hello(const Action& action)
     const auto node = node_of(action);
     auto& incarnation = incarnation_[node];
     incarnation += action.b % 4 == 0 || incarnation == 0 ? 1 : 0;
-    auto hello = world.hello_of(node, 2, incarnation);
+    auto hello = world.hello_of(node, 2, incarnation, {"m"}, 1 + action.b % 3);
     for (const auto& assign : assigned_[node]) {
         if ((assign.attempt_id.value + action.b) % 3 != 0) {
             hello.attempts.push_back({assign.attempt_id, assign.job_id, assign.index, assign.slot});

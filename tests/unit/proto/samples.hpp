@@ -10,7 +10,7 @@ namespace sdfleet::proto {
 
 inline std::vector<Message> sample_messages()
 {
-    const ActorState actor{{1}, "cpu", ActorPhase::ready, 4711, 2, "x"};
+    const ActorState actor{{1}, "cpu", ActorPhase::ready, 4711, 2, "x", 4};
     const ActorReport actor_report{{"node-a"}, actor, {"job"}, {3}, 4, 20, 2, 7};
     const DiffusionParameters diffusion{"blurry", 20, 4.5, 64, 72, "euler", PromptSyntax::a1111, 1};
     const ItemSpec item{"a red circle", 42, std::nullopt};
@@ -38,14 +38,14 @@ inline std::vector<Message> sample_messages()
                    {attempt},
                    "10.0.0.1"},
         ClientHello{1, 1, "0.1.0"},
-        ActorHello{1, 1, "0.1.0", {1}, 4711},
+        ActorHello{1, 1, "0.1.0", {1}, 4711, 4},
         Welcome{1, "0.1.0", 5, 500, 5000},
         Refused{RefusalReason::superseded, "newer", 1, 1},
         Goodbye{"stopped"},
         Heartbeat{7, {{4294967297}}, {actor}, {run}},
         HeartbeatAck{7, 5000},
         ActorUpdate{actor},
-        Assign{{4294967297}, {"job"}, {3}, {1}, "tiny-shapes", {diffusion}, item},
+        Assign{{4294967297}, {"job"}, {3}, {1}, "tiny-shapes", {diffusion}, item, true},
         Accepted{{4294967297}},
         Started{{4294967297}},
         StepProgress{{4294967297}, 4, 20},
@@ -84,8 +84,8 @@ inline std::vector<Message> sample_messages()
         FenceNode{{"node-a"}},
         NodeChanged{{{"node-a"}, {99}, NodeState::lost, "host", "0.1.0", 12, {}, {model}, {}, false, "fenced"}},
         GetStatus{5},
-        Status{"0.1.0", 5,  1000, true, "x", 1,  2,  3,  4,  5,  6,  7,  8,  3,  9,          10, 11,
-               12,      13, 14,   15,   16,  17, 18, 19, 20, 21, 22, 23, 24, 25, {{100, 3}}, 26, {{12, "x"}}},
+        Status{"0.1.0", 5,  1000, true, "x", 1,  2,  3,  4,  5,  6,  7,  8,  3,          9,  10,          11, 12,
+               13,      14, 15,   16,   17,  18, 19, 20, 21, 22, 23, 24, 25, {{100, 3}}, 26, {{12, "x"}}, 27},
         LaunchProgram{{"program"}, program},
         ProgramLaunched{{"program"}, 10000},
         WatchProgram{{"program"}, 3, 4, 1000},
