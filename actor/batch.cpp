@@ -24,7 +24,7 @@ void Batch::join(HeldItem item)
     if (auto joined = guarded([&] { return try_join(item); })) {
         items_.push_back({std::move(item), begun});
     } else {
-        left_.push_back({std::move(item.assign), tl::unexpected(std::move(joined.error())), nullptr, begun});
+        left_.push_back({std::move(item), tl::unexpected(std::move(joined.error())), nullptr, begun, 0});
     }
 }
 
@@ -55,9 +55,12 @@ void Batch::step()
     if (items_.empty()) {
         return;
     }
+    const std::size_t beside = items_.size() - 1;
     auto stepped = guarded([&]() -> tl::expected<std::vector<Ended>, Failure> { return session_->step(); });
     if (!stepped) {
-        fail_all(stepped.error());
+        while (!items_.empty()) {
+            end(0, tl::unexpected(stepped.error()), beside);
+        }
         close();
         return;
     }
@@ -65,7 +68,7 @@ void Batch::step()
         const auto member = std::ranges::find(
             items_, ended.attempt_id, [](const Member& m) -> const auto& { return m.item.assign.attempt_id; });
         if (member != items_.end()) {
-            end(static_cast<std::size_t>(member - items_.begin()), std::move(ended.outcome));
+            end(static_cast<std::size_t>(member - items_.begin()), std::move(ended.outcome), beside);
         }
     }
 }
@@ -75,23 +78,16 @@ void Batch::drop_cancelled()
     for (std::size_t i = items_.size(); i-- > 0;) {
         if (items_[i].item.stop.stop_requested()) {
             session_->leave(items_[i].item.assign.attempt_id);
-            end(i, tl::unexpected(Failure{proto::FailureReason::cancelled, "cancelled"}));
+            end(i, tl::unexpected(Failure{proto::FailureReason::cancelled, "cancelled"}), 0);
         }
     }
 }
 
-void Batch::end(std::size_t member, DraftOutcome outcome)
+void Batch::end(std::size_t member, DraftOutcome outcome, std::size_t beside)
 {
     auto& [item, begun] = items_[member];
-    left_.push_back({std::move(item.assign), std::move(outcome), kind_, begun});
+    left_.push_back({std::move(item), std::move(outcome), kind_, begun, beside});
     items_.erase(items_.begin() + static_cast<std::ptrdiff_t>(member));
-}
-
-void Batch::fail_all(const Failure& failure)
-{
-    while (!items_.empty()) {
-        end(0, tl::unexpected(failure));
-    }
 }
 
 void Batch::close()

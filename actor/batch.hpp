@@ -4,6 +4,7 @@
 #include "actor/batch_policy.hpp"
 #include "actor/kind_registry.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,10 +25,11 @@ struct HeldItem {
 
 /// An item that the device is done with.
 struct LeftItem {
-    proto::Assign assign;
+    HeldItem item;
     DraftOutcome outcome;
     ActorKind* kind = nullptr; ///< that drew it and can finish it
     BatchPolicy::Time begun;
+    std::size_t beside = 0; ///< others that took part in its last step
 };
 
 /// What the device is at: a kind's open session and the items in it. Whatever goes wrong is the outcome of items. For the
@@ -40,6 +42,7 @@ public:
     Batch(const Kinds& kinds, ContextOf context_of) : kinds_(kinds), context_of_(std::move(context_of)) {}
 
     bool is_empty() const { return items_.empty(); }
+    std::size_t size() const { return items_.size(); }
     const std::string& key() const { return key_; } ///< of the open session; empty = none
 
     /// For the policy. Nothing while it is empty.
@@ -65,8 +68,7 @@ private:
 
     tl::expected<void, Failure> try_join(const HeldItem& item);
     void drop_cancelled();
-    void end(std::size_t member, DraftOutcome outcome);
-    void fail_all(const Failure& failure);
+    void end(std::size_t member, DraftOutcome outcome, std::size_t beside);
 
     const Kinds& kinds_;
     ContextOf context_of_;

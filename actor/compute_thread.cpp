@@ -17,6 +17,7 @@ namespace {
 constexpr std::chrono::milliseconds policy_patience{2'000};
 
 constexpr std::size_t least_finishing_bound = 2;
+constexpr std::size_t most_batch_limits = 64; ///< remembered
 
 } // namespace
 
@@ -207,7 +208,7 @@ std::vector<ComputeThread::Work> ComputeThread::take_joining(const Batch& batch)
         waiting.push_back(item == nullptr ? BatchPolicy::Waiting{} : BatchPolicy::Waiting{item->key, item->since});
     }
     const BatchPolicy policy(policy_patience);
-    const auto indices = policy.joiners(batch.open(), waiting, BatchPolicy::Time::clock::now());
+    const auto indices = policy.joiners(open_batch(batch), waiting, BatchPolicy::Time::clock::now());
     std::vector<Work> joining;
     for (const auto index : indices) {
         auto& work = joining.emplace_back(std::move(waiting_[index]));
@@ -224,6 +225,17 @@ std::vector<ComputeThread::Work> ComputeThread::take_joining(const Batch& batch)
     return joining;
 }
 
+std::optional<BatchPolicy::OpenBatch> ComputeThread::open_batch(const Batch& batch) const
+{
+    auto open = batch.open();
+    if (open) {
+        if (const auto limit = batch_limits_.find(open->key); limit != batch_limits_.end()) {
+            open->room = std::min(open->room, limit->second - std::min(limit->second, batch.size()));
+        }
+    }
+    return open;
+}
+
 void ComputeThread::draw(std::vector<Work> joining, Batch& batch, FinishingThread& finishing)
 {
     for (auto& work : joining) {
@@ -237,13 +249,34 @@ void ComputeThread::draw(std::vector<Work> joining, Batch& batch, FinishingThrea
         }
     }
     batch.step();
-    for (auto& item : batch.take_left()) {
-        if (item.outcome) {
-            finishing.push(std::move(item));
-        } else {
-            tell_finished(item.assign.attempt_id, failed(item.assign, std::move(item.outcome.error())));
+    for (auto& left : batch.take_left()) {
+        const auto& assign = left.item.assign;
+        if (left.outcome) {
+            finishing.push(std::move(left));
+        } else if (!draw_again(left)) {
+            tell_finished(assign.attempt_id, failed(assign, std::move(left.outcome.error())));
         }
     }
+}
+
+/// Items that together were too large for the device's memory are drawn again, in batches half as large. What becomes of
+/// an item does not depend on it.
+bool ComputeThread::draw_again(LeftItem& left)
+{
+    if (left.outcome.error().reason != proto::FailureReason::out_of_memory || left.beside == 0) {
+        return false;
+    }
+    const std::scoped_lock lock(mutex_);
+    if (is_stopping_) {
+        return false;
+    }
+    if (batch_limits_.size() >= most_batch_limits) {
+        batch_limits_.clear();
+    }
+    batch_limits_[left.item.key] = (left.beside + 1) / 2;
+    under_way_.erase(left.item.assign.attempt_id);
+    waiting_.push_front(std::move(left.item));
+    return true;
 }
 
 /// What is given up because this actor stops is not the fleet's to know: the agent knows it from the actor's end.

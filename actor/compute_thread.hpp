@@ -77,7 +77,9 @@ private:
     base::Result<void> start_kinds();
     void work(std::unique_lock<std::mutex>& lock);
     std::vector<Work> take_joining(const Batch& batch);
+    std::optional<BatchPolicy::OpenBatch> open_batch(const Batch& batch) const;
     void draw(std::vector<Work> joining, Batch& batch, FinishingThread& finishing);
+    bool draw_again(LeftItem& left);
     void work_on(const proto::AssignGroup& order, const std::stop_token& aborted);
     bool waits(const std::string& key) const;
     std::string key_of(const proto::Assign& assign) const;
@@ -96,6 +98,7 @@ private:
     std::size_t max_batch_ = 1;
     std::deque<Work> waiting_;                               ///< at most one more than the batch can be
     std::map<proto::AttemptId, std::stop_source> under_way_; ///< in the batch, or drawn and not encoded yet
+    std::map<std::string, std::size_t> batch_limits_;        ///< by key: of what was too large for the device's memory
     std::optional<CurrentGroup> group_;
     bool is_stopping_ = false;
     bool has_ended_ = false;

@@ -10,14 +10,15 @@ namespace sdfleet::actor {
 
 namespace {
 
-proto::Packet finish(const LeftItem& item)
+proto::Packet finish(const LeftItem& drawn)
 {
-    auto product = guarded([&] { return item.kind->finish(*item.outcome); });
+    const auto& assign = drawn.item.assign;
+    auto product = guarded([&] { return drawn.kind->finish(*drawn.outcome); });
     if (!product) {
-        return failed(item.assign, std::move(product.error()));
+        return failed(assign, std::move(product.error()));
     }
-    const auto elapsed = BatchPolicy::Time::clock::now() - item.begun;
-    return done(item.assign, std::move(*product), std::chrono::duration_cast<std::chrono::milliseconds>(elapsed));
+    const auto elapsed = BatchPolicy::Time::clock::now() - drawn.begun;
+    return done(assign, std::move(*product), std::chrono::duration_cast<std::chrono::milliseconds>(elapsed));
 }
 
 } // namespace
@@ -55,11 +56,11 @@ void FinishingThread::run()
         if (waiting_.empty()) {
             return;
         }
-        const auto item = std::move(waiting_.front());
+        const auto drawn = std::move(waiting_.front());
         waiting_.pop_front();
         lock.unlock();
         changed_.notify_all();
-        tell_(item.assign.attempt_id, finish(item));
+        tell_(drawn.item.assign.attempt_id, finish(drawn));
         lock.lock();
     }
 }

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <map>
 #include <new>
+#include <set>
 #include <stdexcept>
 
 using namespace sdfleet;
@@ -47,6 +48,9 @@ struct SlowEncoder : ActorKind {
 
 /// A session whose steps fail in the way that the newest item's prompt asks for.
 struct FailingSession : BatchSession {
+    explicit FailingSession(bool& a_flag) : was_too_large(a_flag) {}
+
+    bool& was_too_large; ///< some session was, once
     std::map<proto::AttemptId, std::string> items;
     std::string how;
 
@@ -65,6 +69,13 @@ struct FailingSession : BatchSession {
         if (how == "throws") {
             throw std::runtime_error("the device says no");
         }
+        if (how == "fits alone" && items.size() == 2) {
+            was_too_large = true;
+            throw std::bad_alloc();
+        }
+        if (how == "fits alone" && !was_too_large) {
+            return {}; // until the other one is here
+        }
         std::vector<Ended> ended;
         for (const auto& [id, prompt] : items) {
             ended.push_back({id, Draft{"text/plain", proto::Blob::of(prompt), 0, 0, {}}});
@@ -76,6 +87,8 @@ struct FailingSession : BatchSession {
 };
 
 struct FailingKind : ActorKind {
+    bool was_too_large = false;
+
     Outcome handle(const proto::Assign&, const WorkContext&) override
     {
         return tl::unexpected(Failure{proto::FailureReason::internal, "sessions only"});
@@ -83,7 +96,7 @@ struct FailingKind : ActorKind {
     std::size_t max_batch() const override { return 2; }
     tl::expected<std::unique_ptr<BatchSession>, Failure> open_session(const proto::Assign&) override
     {
-        return std::make_unique<FailingSession>();
+        return std::make_unique<FailingSession>(was_too_large);
     }
 };
 
@@ -193,6 +206,24 @@ TEST_CASE("what is drawn when the actor is asked to leave is still handed in")
 
     REQUIRE(agent.next<proto::ItemDone>().first.attempt_id.value == 11);
     agent.next<proto::Goodbye>();
+    REQUIRE(actor.get());
+}
+
+TEST_CASE("items that together are too large for the device's memory are drawn one after the other")
+{
+    FakeAgent agent;
+    KindRegistry registry;
+    registry.add("echo", [](const ActorSettings&) { return std::make_unique<FailingKind>(); });
+    auto actor = start_actor(agent, registry);
+    agent.welcome();
+
+    agent.assign_echo(11, "fits alone");
+    agent.assign_echo(12, "fits alone");
+
+    std::set<std::uint64_t> done{agent.next<proto::ItemDone>().first.attempt_id.value};
+    done.insert(agent.next<proto::ItemDone>().first.attempt_id.value);
+    REQUIRE(done == std::set<std::uint64_t>{11, 12});
+    agent.tell(proto::Goodbye{});
     REQUIRE(actor.get());
 }
 

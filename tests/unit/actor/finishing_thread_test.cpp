@@ -35,7 +35,8 @@ LeftItem drawn(ActorKind& kind, std::uint64_t attempt, const std::string& media_
 {
     proto::Assign assign;
     assign.attempt_id = {attempt};
-    return {assign, Draft{media_type, proto::Blob::of("pixels"), 0, 0, {}}, &kind, BatchPolicy::Time::clock::now()};
+    const auto now = BatchPolicy::Time::clock::now();
+    return {{assign, "", now, {}}, Draft{media_type, proto::Blob::of("pixels"), 0, 0, {}}, &kind, now, 0};
 }
 
 } // namespace
