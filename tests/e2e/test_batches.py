@@ -26,8 +26,12 @@ class Batches(unittest.TestCase):
     def submit(self, *arguments):
         return self.sdctl("submit", *arguments).out.strip()
 
-    def wait_until_running(self, *jobs, items):
-        wait_for(lambda: sum(self.fleet.job(job)["running"] for job in jobs) == items, f"{items} items side by side")
+    def wait_until_drawn(self, *jobs, items):
+        """Until so many items have taken a step and none has ended."""
+        def count():
+            return sum(item["step"] > 0 for job in jobs for item in self.fleet.job(job)["items"])
+
+        wait_for(lambda: count() == items, f"{items} items side by side")
 
     def texts_of(self, job):
         out = self.fleet.path / job
@@ -36,7 +40,7 @@ class Batches(unittest.TestCase):
 
     def test_one_actor_draws_four_items_at_once_and_a_fifth_waits(self):
         job = self.submit(*echo(6, 3_000))
-        self.wait_until_running(job, items=BATCH)
+        self.wait_until_drawn(job, items=BATCH)
         actor = self.fleet.nodes()[0]["actors"][0]
         self.assertEqual((actor["max_batch"], actor["in_flight"]), (BATCH, BATCH + 1))
         self.assertEqual(self.sdctl("top", "--once", "--json").json["items"]["batched"], BATCH)
@@ -47,7 +51,7 @@ class Batches(unittest.TestCase):
     def test_a_job_that_is_cancelled_leaves_the_batch_and_the_others_stay(self):
         stays = self.submit(*echo(3, 5_000))
         goes = self.submit(*echo(1, 5_000, "other"))
-        self.wait_until_running(stays, goes, items=BATCH)
+        self.wait_until_drawn(stays, goes, items=BATCH)
         self.sdctl("cancel", goes)
         self.sdctl("watch", goes, expect=4)
         self.sdctl("watch", stays)
@@ -56,7 +60,7 @@ class Batches(unittest.TestCase):
 
     def test_what_a_killed_actor_had_is_drawn_elsewhere_once(self):
         job = self.submit(*echo(BATCH, 3_000))
-        self.wait_until_running(job, items=BATCH)
+        self.wait_until_drawn(job, items=BATCH)
         self.fleet.start_agent("node-b", max_batch=BATCH)
         self.fleet.wait_until_ready(2)
         os.kill(children_of(self.agent.pid)[0], signal.SIGKILL)
