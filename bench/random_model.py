@@ -5,8 +5,8 @@ the same make. What it draws means nothing; it takes as long as the real one, an
 
     bench/random_model.py --family sd15|sdxl [--size full|small] [--seed 0] DIR
 
-Plain Python. Equal arguments give equal bytes. Full sizes: sd15 2.1 GB, sdxl 6.9 GB, some 15 s a gigabyte. A folder that holds
-the model already is left alone, and one that holds anything else is refused.
+Plain Python. Equal arguments give equal bytes. Full sizes: sd15 2.1 GB, sdxl 6.9 GB, some 3 s a gigabyte on one core. A folder that
+holds the model already is left alone, and one that holds anything else is refused.
 """
 
 import argparse
