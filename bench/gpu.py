@@ -18,6 +18,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -33,6 +34,7 @@ PEER = ROOT / "bench" / "peers" / "diffusers_gpu.py"
 FIELDS = ("load_ms", "warmup_ms", "text_encoder_ms", "step_ms", "vae_decode_ms", "end_to_end_ms", "images_per_s", "peak_memory_bytes", "device")
 
 MIN_STEPS = 4
+LEAST_S = 5  # a run that has less is not begun
 
 
 def say(text):
@@ -68,7 +70,7 @@ def run_once(side, batch, command, timeout_s):
     try:
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:
-        return {**run, "error": f"not done within {timeout_s} s"}
+        return {**run, "error": f"not done within {timeout_s:.0f} s"}
     except OSError as error:
         return {**run, "error": str(error)}
     if done.returncode != 0:
@@ -99,21 +101,35 @@ def read_into_page_cache(folder):
                 pass
 
 
-def measure(options, name, folder):
-    setting = gpu_table.SETTINGS[name]
-    width = setting.pixels if options.size == "full" else 64
-    steps = options.steps or setting.steps
-    if not (folder / "model_index.json").exists():
-        say(f"making a {options.size} model of the family {name} in {folder}")
-        random_model.make(name, options.size, 0, folder)
+def make_models(options, scratch):
+    """name -> (folder, what gpu_table knows of it, without runs)"""
+    models = {}
+    for name in options.models:
+        setting = gpu_table.SETTINGS[name]
+        folder = (options.model_dir or scratch) / f"{name}-{options.size}"
+        if not (folder / "model_index.json").exists():
+            say(f"making a {options.size} model of the family {name} in {folder}")
+            random_model.make(name, options.size, 0, folder)
+        width = setting.pixels if options.size == "full" else 64
+        models[name] = folder, {"width": width, "height": width, "steps": options.steps or setting.steps, "size": options.size, "runs": []}
+    return models
+
+
+def schedule(options):
+    """(name, side, batch): what compiles comes last, as a budget that is too small should cost that alone."""
+    runs = [(name, side, batch) for name in options.models for side, batch in plan(options)]
+    return sorted(runs, key=lambda run: run[1] == gpu_table.COMPILED)
+
+
+def measure(options, name, side, batch, folder, model, left_s):
+    if left_s < LEAST_S:
+        return {"side": side, "batch": batch, "error": "not begun, as the time was over (--budget)"}
+    say(f"{name}: {side}, batch {batch} ...")
     read_into_page_cache(folder)
-    runs = []
-    for side, batch in plan(options):
-        say(f"{name}: {side}, batch {batch} ...")
-        runs.append(run_once(side, batch, command_of(side, options, folder, width, steps, batch), options.timeout))
-        if "error" in runs[-1]:
-            say(f"{name}: {side}, batch {batch}: {runs[-1]['error']}")
-    return {"width": width, "height": width, "steps": steps, "size": options.size, "runs": runs}
+    run = run_once(side, batch, command_of(side, options, folder, model["width"], model["steps"], batch), min(options.timeout, left_s))
+    if "error" in run:
+        say(f"{name}: {side}, batch {batch}: {run['error']}")
+    return run
 
 
 def parse(arguments=None):
@@ -127,6 +143,7 @@ def parse(arguments=None):
     parser.add_argument("--size", choices=("full", "small"), default="full")
     parser.add_argument("--steps", type=int, help="instead of 50 and 20: then there are no targets")
     parser.add_argument("--timeout", type=float, default=420, help="seconds for one run; compiling takes the most")
+    parser.add_argument("--budget", type=float, default=3600, help="seconds for everything; what is left then is not begun")
     parser.add_argument("--model-dir", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "gpu")
     parser.add_argument("--strict", action="store_true")
@@ -138,16 +155,23 @@ def parse(arguments=None):
     return options
 
 
+def write(document, out):
+    (out / "gpu.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    (out / "gpu.md").write_text(gpu_table.markdown(document), encoding="utf-8")
+
+
 def main():
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
-    document = {"commit": gpu_report.commit_of(ROOT), "when": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "device": card_name(options.device), "models": {}}
+    deadline = time.monotonic() + options.budget
+    when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     with tempfile.TemporaryDirectory() as scratch:
-        for name in options.models:
-            folder = (options.model_dir or Path(scratch)) / f"{name}-{options.size}"
-            document["models"][name] = measure(options, name, folder)
-            (options.out / "gpu.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-            (options.out / "gpu.md").write_text(gpu_table.markdown(document), encoding="utf-8")
+        models = make_models(options, Path(scratch))
+        document = {"commit": gpu_report.commit_of(ROOT), "when": when, "device": card_name(options.device), "models": {name: model for name, (_, model) in models.items()}}
+        for name, side, batch in schedule(options):
+            folder, model = models[name]
+            model["runs"].append(measure(options, name, side, batch, folder, model, deadline - time.monotonic()))
+            write(document, options.out)  # what is known so far outlives whatever ends this
     print(gpu_table.markdown(document), end="")
     failed = gpu_table.broken_runs(document) or (options.strict and gpu_table.missed_targets(document))
     return 1 if failed else 0

@@ -95,6 +95,7 @@ def bench(context, extra=()):
     out.mkdir(parents=True, exist_ok=True)
     python = peer_python(os.environ)
     command = ["python3", context.repo / "bench" / "gpu.py", "--bin", context.bin, "--device", context.device, "--model-dir", context.out / "models", "--out", out, *extra]
+    command += ["--budget", int(context.patience(1200)) - 15]
     command += ["--python", python] if python else ["--no-peers"]
     log = out / "bench.log"
     code, _ = run_command(command, context.patience(1200), log)

@@ -91,6 +91,15 @@ class Running(unittest.TestCase):
         self.assertEqual(with_peers, [(OURS, 1), (OURS, 4), (OURS, 8), (REFERENCE, 1), (EAGER, 1), (EAGER, 8), (COMPILED, 1)])
         self.assertEqual(gpu.plan(gpu.parse(["--batches", "2"])), [(OURS, 2), (REFERENCE, 2)])
 
+    def test_what_compiles_comes_last_and_a_spent_budget_begins_nothing(self):
+        options = gpu.parse(["--python", "python3", "--batches", "1"])
+        order = [(name, side) for name, side, _ in gpu.schedule(options)]
+        self.assertEqual(order[-2:], [("sd15", COMPILED), ("sdxl", COMPILED)])
+        self.assertEqual(order[:3], [("sd15", OURS), ("sd15", REFERENCE), ("sd15", EAGER)])
+        with contextlib.redirect_stderr(io.StringIO()):
+            run = gpu.measure(options, "sd15", OURS, 1, Path("/nonexistent"), {"width": 512, "steps": 50}, left_s=1)
+        self.assertIn("the time was over", run["error"])
+
     def test_too_few_steps_to_time_are_wrong_usage(self):
         with contextlib.redirect_stderr(io.StringIO()) as err, self.assertRaises(SystemExit) as ended:
             gpu.parse(["--steps", "3"])

@@ -152,7 +152,6 @@ class OnAnEmulatedGpu(unittest.TestCase):
 BUILD_DIR = Path(os.environ.get("SDFLEET_BUILD_DIR", "/nonexistent"))
 
 
-@unittest.skipUnless((BUILD_DIR / "bin" / "actor").exists(), "the actor is not built here")
 class Profile(unittest.TestCase):
     STATS = """
 Processing [profile.sqlite] with [cuda_gpu_kern_sum.py]...
@@ -183,6 +182,7 @@ Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (n
         self.assertIn("nsys is not installed", result.why)
 
 
+@unittest.skipUnless((BUILD_DIR / "bin" / "actor").exists(), "the actor is not built here")
 class Pictures(unittest.TestCase):
     def context(self):
         folder = tempfile.TemporaryDirectory()
@@ -232,6 +232,16 @@ class Pictures(unittest.TestCase):
         self.assertFalse(result.ok)
         self.assertIn("cuda:999 in fp16: actor generate: device cuda:999: ", result.why)
         self.assertEqual(result.facts, {})
+
+    def test_the_bench_reports_the_figures_of_a_model_and_that_there_was_no_peer(self):
+        context = self.context()
+        context.device = "cpu"
+        with mock.patch.object(gpu_bundle, "peer_python", return_value=None):
+            result = gpu_bundle.bench(context, extra=["--size", "small", "--steps", "6", "--models", "sd15", "--batches", "1"])
+        self.assertTrue(result.ok, result.why)
+        self.assertIn("without diffusers", result.why)
+        self.assertRegex(dict(result.rows)["sd15: step, ms (p50)"], r"^sdfleet [0-9.]+, reference [0-9.]+$")
+        self.assertEqual([run["side"] for run in result.facts["models"]["sd15"]["runs"]], ["sdfleet", "sdfleet reference"])
 
     @unittest.skipUnless((BUILD_DIR / "bin" / "sdctl").exists(), "sdctl is not built here")
     def test_a_fleet_of_this_build_draws_every_model(self):
