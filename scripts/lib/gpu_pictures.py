@@ -25,7 +25,7 @@ def draw(context, name, device, dtype, *, model=None, mode="auto", prompts=("a r
     if size:
         command += ["--width", size, "--height", size]
     command += more
-    if device == "cpu":
+    if device == "cpu" and size:  # small models are slower with many threads, most of all where others compute, too
         command += ["--threads", os.cpu_count() or 1]
     code, _ = run_command(command, context.patience(300), log)
     if code != 0:
