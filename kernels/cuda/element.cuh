@@ -79,6 +79,30 @@ struct alignas(width * sizeof(Element)) Vector {
     Element element[width];
 };
 
+/// What as many bytes are moved as.
+template <int bytes>
+struct Word;
+template <>
+struct Word<1> {
+    using Type = unsigned char;
+};
+template <>
+struct Word<2> {
+    using Type = unsigned short;
+};
+template <>
+struct Word<4> {
+    using Type = unsigned int;
+};
+template <>
+struct Word<8> {
+    using Type = uint2;
+};
+template <>
+struct Word<16> {
+    using Type = uint4;
+};
+
 template <int width, class Element>
 __device__ Vector<Element, width> read_vector(const Element* from)
 {
@@ -88,7 +112,10 @@ __device__ Vector<Element, width> read_vector(const Element* from)
 template <class Element, int width>
 __device__ void write_vector(Element* to, const Vector<Element, width>& vector)
 {
-    *reinterpret_cast<Vector<Element, width>*>(to) = vector;
+    using Type = typename Word<width * sizeof(Element)>::Type;
+    Type word;
+    __builtin_memcpy(&word, &vector, sizeof(word));
+    __stwb(reinterpret_cast<Type*>(to), word); // a plain assignment is sometimes taken apart again
 }
 
 /// Calls `run` with a zero of the element type that `type`, which is valid, names.

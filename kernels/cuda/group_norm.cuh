@@ -158,7 +158,7 @@ __global__ void __launch_bounds__(pass_threads, 4)
 
 /// Way::two_passes, second. Block (tile, slice, image) joins the moments of all parts and normalises its pixels.
 template <class Element>
-__global__ void __launch_bounds__(pass_threads, 4)
+__global__ void __launch_bounds__(pass_threads, 3)
     group_norm_apply(const __grid_constant__ GroupNormArguments a, int columns, int groups_per_slice,
                      std::int64_t pixels_per_part, int parts, std::int64_t pixels_per_tile)
 {
@@ -194,10 +194,22 @@ __global__ void __launch_bounds__(pass_threads, 4)
     const auto by = normalisation_of<Element, threads>(a, place, mean, inverse, row_bias);
     const std::int64_t begin = blockIdx.x * pixels_per_tile;
     const std::int64_t end = begin + pixels_per_tile < a.pixels ? begin + pixels_per_tile : a.pixels;
-#pragma unroll 2
-    for (std::int64_t pixel = begin + place.row; pixel < end; pixel += place.rows) {
-        const auto vector = read_vector<width>(static_cast<const Element*>(a.input) + place.at(pixel));
-        write_vector(static_cast<Element*>(a.output) + place.at(pixel), normalised<Element, width>(vector, by, a.silu));
+    constexpr int at_once = 4; // reads on their way together: none may overtake a write, as the output may be the input
+    for (std::int64_t pixel = begin + place.row; pixel < end; pixel += at_once * place.rows) {
+        Vector<Element, width> held[at_once];
+#pragma unroll
+        for (int v = 0; v < at_once; ++v) {
+            if (pixel + v * place.rows < end) {
+                held[v] = read_vector<width>(static_cast<const Element*>(a.input) + place.at(pixel + v * place.rows));
+            }
+        }
+#pragma unroll
+        for (int v = 0; v < at_once; ++v) {
+            if (pixel + v * place.rows < end) {
+                write_vector(static_cast<Element*>(a.output) + place.at(pixel + v * place.rows),
+                             normalised<Element, width>(held[v], by, a.silu));
+            }
+        }
     }
 }
 

@@ -124,10 +124,19 @@ template <class Element, int width>
 __device__ Vector<Element, width> normalised(const Vector<Element, width>& vector, const Normalisation<width>& by,
                                              bool with_silu)
 {
+    // In steps that have no branch for each element: the elements are then written together.
+    float values[width];
+    for (int i = 0; i < width; ++i) {
+        values[i] = (widened(vector.element[i]) - by.shift[i]) * by.scale[i] + by.bias[i];
+    }
+    if (with_silu) {
+        for (int i = 0; i < width; ++i) {
+            values[i] = silu(values[i]);
+        }
+    }
     Vector<Element, width> result;
     for (int i = 0; i < width; ++i) {
-        const float value = (widened(vector.element[i]) - by.shift[i]) * by.scale[i] + by.bias[i];
-        result.element[i] = Stored<Element>::of(with_silu ? silu(value) : value);
+        result.element[i] = Stored<Element>::of(values[i]);
     }
     return result;
 }

@@ -11,6 +11,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #define __global__
@@ -22,6 +23,13 @@
 namespace sdfleet::kernels::cuda {
 
 using sdfleet::gpu_test::dim3;
+
+struct alignas(8) uint2 {
+    std::uint32_t x, y;
+};
+struct alignas(16) uint4 {
+    std::uint32_t x, y, z, w;
+};
 
 inline dim3 threadIdx, blockIdx, blockDim, gridDim;
 
@@ -57,6 +65,12 @@ inline float __expf(float value)
 inline float __fdividef(float a, float b)
 {
     return a / b;
+}
+
+template <class Value>
+void __stwb(Value* to, Value value)
+{
+    std::memcpy(to, &value, sizeof(value)); // where elements of another type are read
 }
 
 template <class... Parameters>
