@@ -55,8 +55,8 @@ public:
     /// A session, empty yet, for items with the key of `first`. This one has room for one item, and draw() is its one step.
     virtual tl::expected<std::unique_ptr<BatchSession>, Failure> open_session(const proto::Assign& first);
 
-    /// What is wrong with the device or the process, if anything: the actor then leaves and is started anew. Called on the
-    /// I/O thread with every heartbeat, also while an item is drawn.
+    /// What is wrong with the device or the process, if anything: the actor then leaves with exit code device_lost and is
+    /// started anew. Called on the I/O thread with every heartbeat and with every item that failed, also while one is drawn.
     virtual std::optional<std::string> health() const { return std::nullopt; }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actor/actor_process.hpp"
 
+#include "actor/exit_code.hpp"
 #include "base/program_options.hpp"
 
 #include <algorithm>
@@ -124,13 +125,21 @@ void ActorProcess::arm_timer()
     });
 }
 
-void ActorProcess::on_tick()
+bool ActorProcess::stop_if_ill()
 {
     for (const auto& [name, kind] : kinds_) {
         if (const auto fault = kind->health()) {
-            stop(base::fail(base::ExitCode::failed, "the device is of no use any more: " + *fault));
-            return;
+            stop(base::fail(device_lost, "the device is of no use any more: " + *fault));
+            return true;
         }
+    }
+    return false;
+}
+
+void ActorProcess::on_tick()
+{
+    if (stop_if_ill()) {
+        return;
     }
     if (Clock::now() - heard_at_ > lease_) {
         stop(base::fail(base::ExitCode::failed, "the agent was silent for " + std::to_string(lease_.count()) + " ms"));
@@ -172,6 +181,10 @@ void ActorProcess::look_soon()
 
 void ActorProcess::on_finished(proto::Packet packet)
 {
+    // An item that failed with its device is not at fault: by our end the agent learns that it is to be drawn elsewhere.
+    if (std::holds_alternative<proto::ItemFailed>(packet.message) && stop_if_ill()) {
+        return;
+    }
     if (const auto id = attempt_of(packet)) {
         announced_.erase(*id);
     }

@@ -36,6 +36,7 @@ private:
     void on_finished(proto::Packet packet);
     void on_group_left(const proto::GroupLeave& leave);
     void on_tick();
+    bool stop_if_ill();
     void greet();
     void stop(base::Result<void> result);
     void say_goodbye();

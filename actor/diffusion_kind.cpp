@@ -85,10 +85,10 @@ tl::expected<std::unique_ptr<BatchSession>, Failure> DiffusionKind::open_session
         return ActorKind::open_session(first);
     }
     if (auto ready = load(first.model); !ready) {
-        return tl::unexpected(to_failure(ready.error()));
+        return tl::unexpected(watch_.note(to_failure(ready.error())));
     }
     return std::make_unique<DiffusionSession>(
-        *loaded_, pipeline::BatchOptions{settings_.max_batch, settings_.batch_mode == BatchMode::fixed});
+        *loaded_, pipeline::BatchOptions{settings_.max_batch, settings_.batch_mode == BatchMode::fixed}, watch_);
 }
 
 Outcome DiffusionKind::handle(const proto::Assign& assign, const WorkContext& context)
@@ -122,7 +122,7 @@ DraftOutcome DiffusionKind::draw(const proto::Assign& assign, const WorkContext&
         return tl::unexpected(Failure{FailureReason::bad_request, "not a picture to draw"});
     }
     if (auto ready = load(assign.model); !ready) {
-        return tl::unexpected(to_failure(ready.error()));
+        return tl::unexpected(watch_.note(to_failure(ready.error())));
     }
     DraftOutcome outcome = tl::unexpected(Failure{FailureReason::internal, "no picture was drawn"});
     const auto drawn = loaded_->generate(
@@ -135,7 +135,7 @@ DraftOutcome DiffusionKind::draw(const proto::Assign& assign, const WorkContext&
             context.report_step(static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(steps));
             return !context.cancelled.stop_requested();
         });
-    return drawn ? std::move(outcome) : tl::unexpected(to_failure(drawn.error()));
+    return drawn ? std::move(outcome) : tl::unexpected(watch_.note(to_failure(drawn.error())));
 }
 
 } // namespace sdfleet::actor

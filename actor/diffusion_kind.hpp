@@ -3,6 +3,7 @@
 
 #include "actor/actor_kind.hpp"
 #include "actor/actor_settings.hpp"
+#include "actor/device_watch.hpp"
 #include "pipeline/diffusion_pipeline.hpp"
 
 #include <cstddef>
@@ -29,10 +30,14 @@ public:
     std::string batch_key(const proto::Assign& assign) const override;
     tl::expected<std::unique_ptr<BatchSession>, Failure> open_session(const proto::Assign& first) override;
 
+    /// An error of the GPU that outlives the call that caused it.
+    std::optional<std::string> health() const override { return watch_.fault(); }
+
 private:
     base::Result<void> load(const std::string& name);
 
     ActorSettings settings_;
+    DeviceWatch watch_;
     std::string loaded_name_;
     std::optional<pipeline::DiffusionPipeline> loaded_;
 };

@@ -10,8 +10,9 @@ namespace sdfleet::actor {
 
 using proto::FailureReason;
 
-DiffusionSession::DiffusionSession(const pipeline::DiffusionPipeline& model, const pipeline::BatchOptions& options)
-    : model_(model), max_rows_(options.max_rows), batch_(model, options)
+DiffusionSession::DiffusionSession(const pipeline::DiffusionPipeline& model, const pipeline::BatchOptions& options,
+                                   DeviceWatch& watch)
+    : model_(model), watch_(watch), max_rows_(options.max_rows), batch_(model, options)
 {
 }
 
@@ -23,14 +24,14 @@ tl::expected<void, Failure> DiffusionSession::join(const proto::Assign& assign, 
     }
     const auto request = to_request(*parameters, assign.item);
     if (auto fine = model_.check(request); !fine) {
-        return tl::unexpected(to_failure(fine.error()));
+        return tl::unexpected(watch_.note(to_failure(fine.error())));
     }
     if (!batch_.takes(batch_.key_of(request))) {
         return tl::unexpected(Failure{FailureReason::internal, "the picture does not fit into the batch under way"});
     }
     const auto row = batch_.join(request);
     if (!row) {
-        return tl::unexpected(to_failure(row.error()));
+        return tl::unexpected(watch_.note(to_failure(row.error())));
     }
     items_.emplace(*row, Item{assign.attempt_id, std::move(context)});
     return {};
@@ -46,7 +47,7 @@ std::vector<Ended> DiffusionSession::step()
     for (auto& [row, picture] : advance.ended) {
         const auto item = items_.extract(row);
         ended.push_back({item.mapped().attempt_id, picture ? DraftOutcome(to_draft(std::move(*picture)))
-                                                           : tl::unexpected(to_failure(picture.error()))});
+                                                           : tl::unexpected(watch_.note(to_failure(picture.error())))});
     }
     return ended;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actor/actor_program.hpp"
 #include "actor/bench_command.hpp"
+#include "actor/check_command.hpp"
 #include "actor/diffusion_kind.hpp"
 #include "actor/echo_kind.hpp"
 #include "actor/generate_command.hpp"
@@ -13,5 +14,6 @@ int main(int argc, char** argv)
     KindRegistry registry;
     registry.add("diffusion", [](const ActorSettings& settings) { return std::make_unique<DiffusionKind>(settings); });
     registry.add("echo", [](const ActorSettings& settings) { return std::make_unique<EchoKind>(settings.max_batch); });
-    return run_actor_program(argc, argv, registry, {add_generate_command, add_tokenize_command, add_bench_command});
+    return run_actor_program(argc, argv, registry,
+                             {add_generate_command, add_tokenize_command, add_bench_command, add_check_command});
 }

@@ -2,10 +2,12 @@
 #include "actor/serve_command.hpp"
 
 #include "actor/actor_process.hpp"
+#include "actor/exit_code.hpp"
 #include "base/log.hpp"
 #include "base/program_options.hpp"
 #include "proto/batch_key.hpp"
 
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,6 +39,10 @@ base::ExitCode serve(ServeOptions options, const KindRegistry& registry)
     base::set_log_subject(std::move(subject));
     ActorProcess process(options.settings, registry);
     const auto served = process.run();
+    if (!served && served.error().code == device_lost) {
+        // Without destructors: whatever they asked of the device would fail, or not return.
+        std::_Exit(base::to_int(base::report(program, served.error())));
+    }
     return served ? base::ExitCode::ok : base::report(program, served.error());
 }
 

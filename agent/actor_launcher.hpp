@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "agent/actor_check.hpp"
 #include "agent/devices/device_choice.hpp"
 #include "agent/process/child_process.hpp"
 #include "agent/served_model.hpp"
@@ -26,8 +27,7 @@ struct ActorLauncher {
     /// An actor on a GPU sees that one alone, as its cuda:0.
     Command command(std::uint32_t slot) const
     {
-        const auto& uuid = slots.at(slot).uuid;
-        const std::string device = uuid.empty() ? slots.at(slot).device : "cuda:0";
+        const std::string device = slots.at(slot).uuid.empty() ? slots.at(slot).device : "cuda:0";
         Command command{program,
                         {"--log-level", log_level, "--log-format", log_format, "serve", "--agent", endpoint, "--slot",
                          std::to_string(slot), "--device", device, "--threads", std::to_string(threads)}};
@@ -37,9 +37,7 @@ struct ActorLauncher {
         for (const auto& model : models) {
             command.arguments.insert(command.arguments.end(), {"--model", model.name + "=" + model.folder.string()});
         }
-        if (!uuid.empty()) {
-            command.environment = {{"CUDA_VISIBLE_DEVICES", uuid}, {"CUDA_DEVICE_ORDER", "PCI_BUS_ID"}};
-        }
+        command.environment = gpu_environment(slots.at(slot));
         return command;
     }
 };

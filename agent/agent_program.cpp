@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent_program.hpp"
 
+#include "agent/actor_check.hpp"
 #include "agent/agent_shell.hpp"
 #include "agent/device_plan.hpp"
 #include "agent/node_address.hpp"
@@ -14,6 +15,7 @@
 #include "net/dial_key.hpp"
 #include "proto/batch_key.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -154,6 +156,26 @@ Settings make_settings(const AgentOptions& options, std::string node_name, Devic
     return settings;
 }
 
+/// `actor_program`: of actors that will draw; empty where there are none.
+base::Result<DevicePlan> make_plan(const devices::DeviceRequest& request, const std::filesystem::path& actor_program)
+{
+    auto machine = look_at_machine(request);
+    auto plan = plan_devices(request, machine);
+    if (plan && plan->uses_gpus() && !actor_program.empty()) {
+        const auto gpu = std::ranges::find_if(plan->slots, [](const auto& slot) { return !slot.uuid.empty(); });
+        if (const auto checked = check_gpu_actor(actor_program, *gpu); !checked) {
+            machine.gpus = {{}, checked.error().message, true}; // as if there were none
+            plan = plan_devices(request, machine);
+        }
+    }
+    if (plan) {
+        for (const auto& note : plan->notes) {
+            spdlog::warn("{}", note);
+        }
+    }
+    return plan;
+}
+
 base::Result<void> run_agent(const AgentOptions& options)
 {
     auto node_name = find_node_name(options);
@@ -163,13 +185,6 @@ base::Result<void> run_agent(const AgentOptions& options)
     const auto request = devices::parse_device_request(options.devices);
     if (!request) {
         return tl::unexpected(request.error());
-    }
-    auto plan = plan_devices(*request, look_at_machine(*request));
-    if (!plan) {
-        return tl::unexpected(plan.error());
-    }
-    for (const auto& note : plan->notes) {
-        spdlog::warn("{}", note);
     }
     const auto actor_program =
         options.is_for_programs_only ? base::Result<std::filesystem::path>() : find_actor_program(options);
@@ -183,6 +198,11 @@ base::Result<void> run_agent(const AgentOptions& options)
     const auto models = open_served_models(options.models);
     if (!models) {
         return tl::unexpected(models.error());
+    }
+    const bool draws = !options.is_for_programs_only && !models->empty();
+    auto plan = make_plan(*request, draws ? *actor_program : std::filesystem::path());
+    if (!plan) {
+        return tl::unexpected(plan.error());
     }
     const auto runtime_dir = RuntimeDir::create();
     if (!runtime_dir) {

@@ -10,7 +10,7 @@ import signal
 import unittest
 from pathlib import Path
 
-from fleet import BIN, ECHO_ACTOR, PATIENCE_S, Fleet, wait_for
+from fleet import BIN, ECHO_ACTOR, HAS_ACTOR, MODELS, PATIENCE_S, Fleet, wait_for
 
 DOUBLE_DIR = os.environ["SDFLEET_NVML_DOUBLE_DIR"]
 
@@ -127,6 +127,21 @@ class Gpus(unittest.TestCase):
         self.assertEqual(sorted(out.splitlines()), ["0 GPU-a,GPU-c PCI_BUS_ID", "1 GPU-a,GPU-c PCI_BUS_ID"])
         self.fleet.wait_until_ready(2)
         self.assertEqual(self.seen_by_actors(), [("cuda:0", "GPU-a"), ("cuda:2", "GPU-c")])
+
+    @unittest.skipUnless(HAS_ACTOR, "built without LibTorch")
+    def test_where_no_actor_could_draw_on_the_gpus_the_agent_says_so_before_it_starts_any(self):
+        environment = {"LD_LIBRARY_PATH": DOUBLE_DIR, "SDFLEET_NVML_DOUBLE": json.dumps({"gpus": [gpu("no-real-one")]})}
+        command = [BIN / "agent", "--coordinator", self.fleet.url, "--model", f"tiny-shapes={MODELS / 'tiny-shapes'}"]
+
+        agent = self.fleet.start("wants-gpus", *command, "--devices", "cpu,cuda:0", environment=environment)
+        self.assertEqual(agent.wait(timeout=PATIENCE_S), 1)
+        self.assertRegex(self.fleet.log("wants-gpus"), "^agent: --devices cpu,cuda:0: no GPU can be used here: .*\n$")
+
+        self.fleet.start("takes-what-is-there", *command, "--devices", "auto", environment=environment)
+        self.fleet.wait_until_ready(1)
+        self.assertEqual(self.seen_by_actors(), [("cpu", None)])
+        log = self.fleet.log("takes-what-is-there")
+        self.assertRegex(log, "no GPU can be used here: .*: one actor draws on the processor\n")
 
 
 if __name__ == "__main__":

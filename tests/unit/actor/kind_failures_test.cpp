@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What becomes of kinds that fail in every way a kind can.
+#include "actor/exit_code.hpp"
 #include "tests/unit/actor/fake_agent.hpp"
 
 #include <atomic>
@@ -117,5 +118,31 @@ TEST_CASE("an actor whose device is broken leaves")
     is_broken = true;
 
     REQUIRE(agent.next<proto::Goodbye>().first.message.find("on fire") != std::string::npos);
-    REQUIRE_FALSE(actor.get());
+    REQUIRE(actor.get().error().code == device_lost);
+}
+
+TEST_CASE("an item that fails with its device is not failed: the actor leaves at once, and it is drawn elsewhere")
+{
+    FakeAgent agent;
+    std::atomic<bool> is_broken = false;
+    const auto registry = only([&] {
+        auto kind = std::make_unique<ScriptedKind>();
+        kind->is_broken = &is_broken;
+        kind->on_handle = [&]() -> Outcome {
+            is_broken = true;
+            return tl::unexpected(Failure{proto::FailureReason::internal, "CUDA error: unspecified launch failure"});
+        };
+        return kind;
+    });
+    auto actor = start_actor(agent, registry);
+    agent.welcome(600'000); // no heartbeat comes before the item's end
+
+    agent.assign_echo(11, "");
+
+    REQUIRE(actor.get().error() ==
+            base::Error{device_lost, "the device is of no use any more: on fire"});
+    agent.io.run_for(std::chrono::milliseconds(50));
+    REQUIRE(std::ranges::none_of(agent.received, [](const proto::Packet& packet) {
+        return std::holds_alternative<proto::ItemFailed>(packet.message);
+    }));
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an agent finds out about its machine before it starts.
+#include "agent/actor_check.hpp"
 #include "agent/device_plan.hpp"
 #include "agent/node_name.hpp"
 #include "agent/runtime_dir.hpp"
@@ -66,6 +67,37 @@ TEST_CASE("a request for the processor asks no driver")
     REQUIRE(machine.processor.name == "cpu");
     REQUIRE(machine.processor.memory_bytes > 0);
     REQUIRE(plan_devices(*request, machine)->slots.size() == 2);
+}
+
+TEST_CASE("the actors' program is asked whether it can draw on a GPU")
+{
+    const Folder folder;
+    const auto program = [&](const std::string& script) {
+        folder.write("actor", "#!/bin/sh\n" + script + "\n");
+        std::filesystem::permissions(folder.path / "actor", std::filesystem::perms::owner_all);
+        return folder.path / "actor";
+    };
+    const devices::Slot gpu{"cuda:3", "GPU-d"};
+
+    REQUIRE(check_gpu_actor(program("test \"$*\" = 'check --device cuda:0' -a $CUDA_VISIBLE_DEVICES = GPU-d"), gpu));
+    REQUIRE(check_gpu_actor(program("echo 'no such command' >&2; exit 2"), gpu));
+    REQUIRE(
+        check_gpu_actor(program("echo a warning >&2; echo 'actor: no LibTorch' >&2; exit 1"), gpu).error().message ==
+        "no LibTorch");
+    REQUIRE(check_gpu_actor(program("kill -9 $$"), gpu).error().message.find("check was killed by SIGKILL") !=
+            std::string::npos);
+    REQUIRE(check_gpu_actor(folder.path / "nowhere", gpu).error().code == base::ExitCode::failed);
+}
+
+TEST_CASE("a program that does not answer is ended, and counts as one that cannot draw")
+{
+    const Folder folder;
+    folder.write("actor", "#!/bin/sh\nexec sleep 600\n");
+    std::filesystem::permissions(folder.path / "actor", std::filesystem::perms::owner_all);
+
+    const auto checked = check_gpu_actor(folder.path / "actor", {"cuda:0", "GPU-a"}, std::chrono::milliseconds(50));
+
+    REQUIRE(checked.error().message.find("does not come to an end") != std::string::npos);
 }
 
 TEST_CASE("a host name becomes a valid node name")
