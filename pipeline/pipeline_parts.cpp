@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/pipeline_parts.hpp"
 
+#include "pipeline/device_facts.hpp"
+#include "pipeline/memory_budget.hpp"
 #include "pipeline/model_folder.hpp"
 
 #include <string>
@@ -160,6 +162,35 @@ at::ScalarType vae_type(const Configs& configs, ModelFamily family, const at::Te
     return overflows ? at::kFloat : own;
 }
 
+/// Before gigabytes are read. The CPU's memory is no fixed amount: what is free there depends on what the system gives up.
+base::Result<void> check_budget(const ModelFolder& files, const Configs& configs, const at::TensorOptions& options,
+                                at::ScalarType vae_type)
+{
+    if (options.device().is_cpu()) {
+        return {};
+    }
+    const auto own = at::elementSize(c10::typeMetaToScalarType(options.dtype()));
+    const auto of_vae = at::elementSize(vae_type);
+    MemoryNeed need{0, estimate_drawing_bytes(configs.unet, own, configs.vae, of_vae)};
+    const auto add = [&](const WeightFiles& weights, std::size_t element_bytes) {
+        return count_weight_bytes(weights, element_bytes).map([&](std::uint64_t bytes) { need.weight_bytes += bytes; });
+    };
+    for (const EncoderFiles& encoder : encoder_files(files)) {
+        if (auto added = add(encoder.weights, own); !added) {
+            return added;
+        }
+    }
+    if (auto added = add(files.unet_weights, own); !added) {
+        return added;
+    }
+    if (auto added = add(files.vae_weights, of_vae); !added) {
+        return added;
+    }
+    release_cached_memory(options.device()); // a model that was here before
+    const auto memory = device_memory(options.device());
+    return check_memory(need, memory.free_bytes, memory.total_bytes, options.device().str());
+}
+
 } // namespace
 
 base::Result<PipelineParts> PipelineParts::load(const std::filesystem::path& folder, at::TensorOptions options,
@@ -180,6 +211,10 @@ base::Result<PipelineParts> PipelineParts::load(const std::filesystem::path& fol
     if (auto fit = check_parts_fit(folder, *configs, files->family); !fit) {
         return tl::unexpected(fit.error());
     }
+    const auto type_of_vae = vae_type(*configs, files->family, options, vae_dtype);
+    if (auto fits = check_budget(*files, *configs, options, type_of_vae); !fits) {
+        return tl::unexpected(fits.error());
+    }
     auto prompts = load_prompt_encoder(*files, *configs, options);
     if (!prompts) {
         return tl::unexpected(prompts.error());
@@ -188,8 +223,7 @@ base::Result<PipelineParts> PipelineParts::load(const std::filesystem::path& fol
     if (!unet) {
         return tl::unexpected(unet.error());
     }
-    auto vae = LatentDecoder::load(configs->vae, files->vae_weights,
-                                   options.dtype(vae_type(*configs, files->family, options, vae_dtype)));
+    auto vae = LatentDecoder::load(configs->vae, files->vae_weights, options.dtype(type_of_vae));
     if (!vae) {
         return tl::unexpected(vae.error());
     }

@@ -32,7 +32,8 @@ struct PipelineParts {
     FileRepairs repairs;                ///< what the scheduler's config needs with this family
     bool zeros_without_negative_prompt; ///< no negative prompt at all is zeros, not an empty text
 
-    /// The family follows from the configs alone. Errors: ExitCode::bad_input, naming the file and what is wrong with it.
+    /// The family follows from the configs alone. Errors: ExitCode::bad_input, naming the file and what is wrong with it;
+    /// failed, before any weights are read, when the device has too little memory for them.
     static base::Result<PipelineParts> load(const std::filesystem::path& folder, at::TensorOptions options,
                                             const std::string& variant = {}, VaeDtype vae_dtype = VaeDtype::published);
 };
