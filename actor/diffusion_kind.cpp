@@ -87,8 +87,7 @@ tl::expected<std::unique_ptr<BatchSession>, Failure> DiffusionKind::open_session
     if (auto ready = load(first.model); !ready) {
         return tl::unexpected(watch_.note(to_failure(ready.error())));
     }
-    return std::make_unique<DiffusionSession>(
-        *loaded_, pipeline::BatchOptions{settings_.max_batch, settings_.batch_mode == BatchMode::fixed}, watch_);
+    return std::make_unique<DiffusionSession>(*loaded_, batch_options_, watch_);
 }
 
 Outcome DiffusionKind::handle(const proto::Assign& assign, const WorkContext& context)

@@ -5,6 +5,7 @@
 #include "actor/actor_settings.hpp"
 #include "actor/device_watch.hpp"
 #include "pipeline/diffusion_pipeline.hpp"
+#include "pipeline/picture_batch.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -16,7 +17,10 @@ namespace sdfleet::actor {
 /// Draws pictures. Keeps one model in memory, the one drawn with last.
 class DiffusionKind : public ActorKind {
 public:
-    explicit DiffusionKind(const ActorSettings& settings) : settings_(settings) {}
+    explicit DiffusionKind(const ActorSettings& settings)
+        : settings_(settings), batch_options_{settings.max_batch, settings.batch_mode == BatchMode::fixed}
+    {
+    }
 
     /// Loads the first model, so that an actor that says it is ready is.
     base::Result<void> start() override;
@@ -37,6 +41,7 @@ private:
     base::Result<void> load(const std::string& name);
 
     ActorSettings settings_;
+    pipeline::BatchOptions batch_options_; ///< of a session; smaller than the settings' after a lack of memory
     DeviceWatch watch_;
     std::string loaded_name_;
     std::optional<pipeline::DiffusionPipeline> loaded_;

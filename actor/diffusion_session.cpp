@@ -10,9 +10,9 @@ namespace sdfleet::actor {
 
 using proto::FailureReason;
 
-DiffusionSession::DiffusionSession(const pipeline::DiffusionPipeline& model, const pipeline::BatchOptions& options,
+DiffusionSession::DiffusionSession(const pipeline::DiffusionPipeline& model, pipeline::BatchOptions& options,
                                    DeviceWatch& watch)
-    : model_(model), watch_(watch), max_rows_(options.max_rows), batch_(model, options)
+    : model_(model), watch_(watch), options_(options), batch_(model, options)
 {
 }
 
@@ -48,6 +48,14 @@ std::vector<Ended> DiffusionSession::step()
         const auto item = items_.extract(row);
         ended.push_back({item.mapped().attempt_id, picture ? DraftOutcome(to_draft(std::move(*picture)))
                                                            : tl::unexpected(watch_.note(to_failure(picture.error())))});
+    }
+    const bool too_large = std::ranges::any_of(ended, [](const Ended& item) {
+        return !item.outcome && item.outcome.error().reason == FailureReason::out_of_memory;
+    });
+    if (too_large && options_.fixed && options_.max_rows > 1 && items_.empty()) {
+        // Its calls are made for all rows, however few are used: the next ones are made for half as many.
+        options_.max_rows = (options_.max_rows + 1) / 2;
+        batch_ = pipeline::PictureBatch(model_, options_);
     }
     return ended;
 }

@@ -12,11 +12,11 @@ namespace sdfleet::actor {
 /// Pictures of one model and size that are drawn together, in fast mode.
 class DiffusionSession final : public BatchSession {
 public:
-    /// `model` and `watch` must outlive the object.
-    DiffusionSession(const pipeline::DiffusionPipeline& model, const pipeline::BatchOptions& options,
-                     DeviceWatch& watch);
+    /// All must outlive the object. `options`: halved where a batch of a fixed size does not fit into the device's memory;
+    /// that holds for the sessions to come as well.
+    DiffusionSession(const pipeline::DiffusionPipeline& model, pipeline::BatchOptions& options, DeviceWatch& watch);
 
-    std::size_t room() const override { return max_rows_ - items_.size(); }
+    std::size_t room() const override { return options_.max_rows - items_.size(); }
     tl::expected<void, Failure> join(const proto::Assign& assign, WorkContext context) override;
     std::vector<Ended> step() override;
     void leave(proto::AttemptId id) override;
@@ -29,7 +29,7 @@ private:
 
     const pipeline::DiffusionPipeline& model_;
     DeviceWatch& watch_;
-    std::size_t max_rows_;
+    pipeline::BatchOptions& options_;
     pipeline::PictureBatch batch_;
     std::map<pipeline::PictureBatch::RowId, Item> items_;
 };

@@ -18,7 +18,7 @@ struct ActorLauncher {
     std::filesystem::path program;
     std::string endpoint; ///< of the agent's socket for actors
     int threads = 1;
-    std::uint32_t max_batch = 1;
+    std::vector<std::string> drawing; ///< how to draw: further arguments, where it is not an actor's default
     std::string log_level;
     std::string log_format;
     std::vector<ServedModel> models;
@@ -31,9 +31,7 @@ struct ActorLauncher {
         Command command{program,
                         {"--log-level", log_level, "--log-format", log_format, "serve", "--agent", endpoint, "--slot",
                          std::to_string(slot), "--device", device, "--threads", std::to_string(threads)}};
-        if (max_batch > 1) { // else an actor program that knows nothing of batches will do
-            command.arguments.insert(command.arguments.end(), {"--max-batch", std::to_string(max_batch)});
-        }
+        command.arguments.insert(command.arguments.end(), drawing.begin(), drawing.end());
         for (const auto& model : models) {
             command.arguments.insert(command.arguments.end(), {"--model", model.name + "=" + model.folder.string()});
         }

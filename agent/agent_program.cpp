@@ -42,9 +42,28 @@ struct AgentOptions {
     std::filesystem::path actor_bin;
     int threads = 1;
     std::uint32_t max_batch = 1;
+    std::string batch_mode = "fixed";
+    std::string mode = "auto";
+    bool tune = true;
     std::string address;
     bool is_for_programs_only = false;
 };
+
+/// What is not an actor's default anyway: an actor program that knows nothing of it will do then.
+std::vector<std::string> drawing_arguments(const AgentOptions& options)
+{
+    std::vector<std::string> arguments;
+    if (options.max_batch > 1) {
+        arguments = {"--max-batch", std::to_string(options.max_batch), "--batch-mode", options.batch_mode};
+    }
+    if (options.mode != "auto") {
+        arguments.insert(arguments.end(), {"--mode", options.mode});
+    }
+    if (!options.tune) {
+        arguments.emplace_back("--no-tune");
+    }
+    return arguments;
+}
 
 void add_options(CLI::App& app, AgentOptions& options)
 {
@@ -68,6 +87,22 @@ void add_options(CLI::App& app, AgentOptions& options)
                    "Items that each actor draws at once, where their kind of work allows")
         ->check(CLI::Range(1U, proto::max_batch_limit))
         ->capture_default_str();
+    app.add_option("--batch-mode", options.batch_mode,
+                   "fixed: a batch always has its full size, so that no item depends on the others; dynamic: it is as "
+                   "large as it must be, and the last bits of an item depend on how many there are")
+        ->check(CLI::IsMember({"fixed", "dynamic"}))
+        ->capture_default_str();
+    app.add_option(
+           "--mode", options.mode,
+           "How pictures are computed: fast (own kernels), reference (LibTorch's operators in diffusers' order), "
+           "or auto: fast on a GPU")
+        ->check(CLI::IsMember({"auto", "fast", "reference"}))
+        ->capture_default_str();
+    app.add_flag(
+           "--tune,!--no-tune", options.tune,
+           "On a GPU, measure which of the library's algorithms is the fastest (default); --no-tune: the same bits "
+           "in every process")
+        ->default_str("true");
     app.add_option(
         "--address", options.address,
         "Where programs on other nodes reach this machine (sdctl launch over several nodes); default: its address "
@@ -217,7 +252,7 @@ base::Result<void> run_agent(const AgentOptions& options)
     auto settings = make_settings(options, *node_name, std::move(*plan), *models, key->has_value());
     settings.rank_endpoint = runtime_dir->actor_endpoint();
     AgentShell shell(std::move(settings), *key,
-                     {*actor_program, runtime_dir->actor_endpoint(), options.threads, options.max_batch,
+                     {*actor_program, runtime_dir->actor_endpoint(), options.threads, drawing_arguments(options),
                       log_level_name(), base::log_format(), *models, slots});
     return shell.run();
 }

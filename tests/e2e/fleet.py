@@ -127,11 +127,11 @@ class Fleet(Scratch):
         options = self.coordinator_options
         return self.start("coordinator", BIN / "coordinator", "--data-dir", data, "--listen", self.url, *options)
 
-    def start_agent(self, name, actors=1, node_id=None, model=None, max_batch=1):
+    def start_agent(self, name, actors=1, node_id=None, model=None, max_batch=1, options=()):
         """With a model its actors draw, without one they echo."""
         node_id = node_id or name
         command = [BIN / "agent", "--coordinator", self.url, "--node-id", node_id, "--devices", f"cpu*{actors}"]
-        command += ["--max-batch", str(max_batch)]
+        command += ["--max-batch", str(max_batch), *options]
         command += ["--model", f"{Path(model).name}={model}"] if model else ["--actor-bin", ECHO_ACTOR]
         return self.start(name, *command)
 

@@ -135,6 +135,19 @@ class FleetRuns(unittest.TestCase):
         self.finish(process)
         self.assertEqual(hashes_of(self.out), self.undisturbed(prompts))
 
+    def test_pictures_drawn_in_batches_are_those_drawn_with_nobody_beside(self):
+        self.fleet.start_agent("node-a", model=MODEL, max_batch=3, options=["--mode", "fast"])
+        self.fleet.wait_until_ready(1)
+        self.assertEqual(self.fleet.nodes()[0]["actors"][0]["max_batch"], 3)
+        self.fleet.sdctl("run", *ALL_PROMPTS, "--steps", 5, "--out", self.out)
+        together = hashes_of(self.out)
+        self.assertEqual(len(set(together.values())), len(PROMPTS))
+        for index in (0, 2):
+            alone = self.fleet.path / f"alone-{index}"
+            prompt = ALL_PROMPTS[2 * index : 2 * index + 2]
+            self.fleet.sdctl("run", *prompt, "--seed", index, "--steps", 5, "--out", alone)
+            self.assertEqual(hashes_of(alone)[0], together[index])
+
     def test_the_fleets_only_model_needs_no_name_and_several_do(self):
         copy = self.fleet.path / "other-model"
         shutil.copytree(MODEL, copy)

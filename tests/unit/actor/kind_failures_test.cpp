@@ -139,8 +139,7 @@ TEST_CASE("an item that fails with its device is not failed: the actor leaves at
 
     agent.assign_echo(11, "");
 
-    REQUIRE(actor.get().error() ==
-            base::Error{device_lost, "the device is of no use any more: on fire"});
+    REQUIRE(actor.get().error() == base::Error{device_lost, "the device is of no use any more: on fire"});
     agent.io.run_for(std::chrono::milliseconds(50));
     REQUIRE(std::ranges::none_of(agent.received, [](const proto::Packet& packet) {
         return std::holds_alternative<proto::ItemFailed>(packet.message);

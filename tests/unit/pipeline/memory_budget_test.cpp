@@ -90,6 +90,7 @@ TEST_CASE("a model is refused when it needs more than is free, in words that cou
 
     REQUIRE(refused.error().code == base::ExitCode::failed);
     REQUIRE(is_out_of_memory(refused.error().message));
-    REQUIRE(refused.error().message.starts_with("cuda:0 would run out of memory: the model needs about 8.0 GiB (6.0 GiB "
-                                                "for its weights), and of 24.0 GiB there are 8.0 GiB free"));
+    REQUIRE(
+        refused.error().message.starts_with("cuda:0 would run out of memory: the model needs about 8.0 GiB (6.0 GiB "
+                                            "for its weights), and of 24.0 GiB there are 8.0 GiB free"));
 }
