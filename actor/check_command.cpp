@@ -35,7 +35,8 @@ base::Result<void> check(const CheckOptions& options)
         return tl::unexpected(placement.error());
     }
     if (placement->device().is_cuda() && *mode != pipeline::ComputeMode::reference) {
-        return pipeline::gpu_kernels().map([](const auto*) {});
+        return pipeline::gpu_kernels().and_then(
+            [](const auto*) { return pipeline::gpu_recorder().map([](const auto&) {}); });
     }
     return {};
 }

@@ -57,7 +57,7 @@ std::vector<std::pair<std::string, std::string>> gpu_environment(const devices::
 }
 
 base::Result<void> check_gpu_actor(const std::filesystem::path& program, const devices::Slot& slot,
-                                   std::chrono::milliseconds patience)
+                                   const std::string& mode, std::chrono::milliseconds patience)
 {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
@@ -66,7 +66,7 @@ base::Result<void> check_gpu_actor(const std::filesystem::path& program, const d
     boost::asio::io_context io;
     boost::asio::posix::stream_descriptor read_end(io, ends[0]);
     std::optional<base::UniqueFd> write_end(ends[1]);
-    Command command{program, {"check", "--device", "cuda:0"}, gpu_environment(slot)};
+    Command command{program, {"check", "--device", "cuda:0", "--mode", mode}, gpu_environment(slot)};
     command.stdout_fd = command.stderr_fd = write_end->get();
     auto process = ChildProcess::spawn(io, command);
     if (!process) {

@@ -191,14 +191,15 @@ Settings make_settings(const AgentOptions& options, std::string node_name, Devic
     return settings;
 }
 
-/// `actor_program`: of actors that will draw; empty where there are none.
-base::Result<DevicePlan> make_plan(const devices::DeviceRequest& request, const std::filesystem::path& actor_program)
+/// `actor_program`: of actors that will draw, in this `mode`; empty where there are none.
+base::Result<DevicePlan> make_plan(const devices::DeviceRequest& request, const std::filesystem::path& actor_program,
+                                   const std::string& mode)
 {
     auto machine = look_at_machine(request);
     auto plan = plan_devices(request, machine);
     if (plan && plan->uses_gpus() && !actor_program.empty()) {
         const auto gpu = std::ranges::find_if(plan->slots, [](const auto& slot) { return !slot.uuid.empty(); });
-        if (const auto checked = check_gpu_actor(actor_program, *gpu); !checked) {
+        if (const auto checked = check_gpu_actor(actor_program, *gpu, mode); !checked) {
             machine.gpus = {{}, checked.error().message, true}; // as if there were none
             plan = plan_devices(request, machine);
         }
@@ -235,7 +236,7 @@ base::Result<void> run_agent(const AgentOptions& options)
         return tl::unexpected(models.error());
     }
     const bool draws = !options.is_for_programs_only && !models->empty();
-    auto plan = make_plan(*request, draws ? *actor_program : std::filesystem::path());
+    auto plan = make_plan(*request, draws ? *actor_program : std::filesystem::path(), options.mode);
     if (!plan) {
         return tl::unexpected(plan.error());
     }

@@ -79,14 +79,15 @@ TEST_CASE("the actors' program is asked whether it can draw on a GPU")
     };
     const devices::Slot gpu{"cuda:3", "GPU-d"};
 
-    REQUIRE(check_gpu_actor(program("test \"$*\" = 'check --device cuda:0' -a $CUDA_VISIBLE_DEVICES = GPU-d"), gpu));
-    REQUIRE(check_gpu_actor(program("echo 'no such command' >&2; exit 2"), gpu));
-    REQUIRE(
-        check_gpu_actor(program("echo a warning >&2; echo 'actor: no LibTorch' >&2; exit 1"), gpu).error().message ==
-        "no LibTorch");
-    REQUIRE(check_gpu_actor(program("kill -9 $$"), gpu).error().message.find("check was killed by SIGKILL") !=
+    REQUIRE(check_gpu_actor(
+        program("test \"$*\" = 'check --device cuda:0 --mode fast' -a $CUDA_VISIBLE_DEVICES = GPU-d"), gpu, "fast"));
+    REQUIRE(check_gpu_actor(program("echo 'no such command' >&2; exit 2"), gpu, "fast"));
+    REQUIRE(check_gpu_actor(program("echo a warning >&2; echo 'actor: no LibTorch' >&2; exit 1"), gpu, "fast")
+                .error()
+                .message == "no LibTorch");
+    REQUIRE(check_gpu_actor(program("kill -9 $$"), gpu, "fast").error().message.find("check was killed by SIGKILL") !=
             std::string::npos);
-    REQUIRE(check_gpu_actor(folder.path / "nowhere", gpu).error().code == base::ExitCode::failed);
+    REQUIRE(check_gpu_actor(folder.path / "nowhere", gpu, "fast").error().code == base::ExitCode::failed);
 }
 
 TEST_CASE("a program that does not answer is ended, and counts as one that cannot draw")
@@ -95,7 +96,8 @@ TEST_CASE("a program that does not answer is ended, and counts as one that canno
     folder.write("actor", "#!/bin/sh\nexec sleep 600\n");
     std::filesystem::permissions(folder.path / "actor", std::filesystem::perms::owner_all);
 
-    const auto checked = check_gpu_actor(folder.path / "actor", {"cuda:0", "GPU-a"}, std::chrono::milliseconds(50));
+    const auto checked =
+        check_gpu_actor(folder.path / "actor", {"cuda:0", "GPU-a"}, "fast", std::chrono::milliseconds(50));
 
     REQUIRE(checked.error().message.find("does not come to an end") != std::string::npos);
 }
