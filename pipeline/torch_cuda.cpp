@@ -43,6 +43,7 @@ base::Result<int> load()
         // The hooks count quietly: without a driver, or with one that is too old, there are no devices.
         if (const int count = at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
             count > 0) {
+            at::globalContext().lazyInitDevice(at::kCUDA); // whoever asks for its memory need not have made a tensor
             return count;
         }
     } catch (const std::exception& error) {
