@@ -7,6 +7,10 @@ image to image, inpainting, clip skip and LoRAs. Each row: the largest relative 
 (allowed 1e-5) and of the latents (1e-4; schedulers that add noise, 20 steps: 5e-4) over its pictures, the share of
 values of the pictures that differ by at most 1 of 255 (at least 99.9 %), and the verdict. What diffusers itself cannot draw is
 listed as skipped, with its reason. Ends with 1 if any row failed. scripts/parity-live runs it in the right environment.
+
+--mode fast compares fast mode instead of the reference. --device cuda:0 runs both sides on that GPU, --dtype fp16 in half precision
+(allowed then: 2e-2, and no pixels are asked for; only what draws no noise on the way, as diffusers draws it in another type), and
+the last line says in how many rows the latents are equal to the bit, as they should be where both run the same operators.
 """
 import argparse
 import dataclasses
@@ -89,12 +93,34 @@ def all_cases(quick):
             yield Case(family, "euler", 4, 7.5, 1, lora=weight)
 
 
+@dataclasses.dataclass(frozen=True)
+class Where:
+    """Where and in what both sides compute."""
+
+    device: str = "cpu"
+    dtype: str = "fp32"
+    mode: str = "auto"
+
+    @property
+    def torch_dtype(self):
+        return {"fp32": torch.float32, "fp16": torch.float16}[self.dtype]
+
+    @property
+    def is_half(self):
+        return self.dtype != "fp32"
+
+    def can_compare(self, case):
+        """In half precision the noise must be handed to diffusers, which is possible for the first alone."""
+        return not self.is_half or (case.kind == "text" and case.scheduler not in NOISY)
+
+
 class Fixture:
     """What a family is drawn with: its folder, an image, a mask, a LoRA."""
 
-    def __init__(self, family, folder, seed):
+    def __init__(self, family, folder, seed, where):
         self.family = family
         self.seed = seed
+        self.where = where
         # diffusers' own pipeline for distilled models takes no scheduler but LCM's; this one takes both.
         index = {"_class_name": "StableDiffusionPipeline"} if family == "lcm" else {}
         self.model = make_model(family, folder / family, seed, index=index)
@@ -134,6 +160,7 @@ class Fixture:
             suffix = {"text": "", "image": "Img2Img", "inpaint": "Inpaint"}[kind]
             pipe_class = getattr(diffusers, f"StableDiffusion{xl}{suffix}Pipeline")
             pipe = pipe_class.from_pretrained(self.model, torch_dtype=torch.float32)
+            pipe.to(self.where.device, self.where.torch_dtype)
             pipe.set_progress_bar_config(disable=True)
             if not xl:  # clip_skip looks for the final norm there, where transformers 5 has it no more
                 vars(pipe.text_encoder).setdefault("text_model", pipe.text_encoder)
@@ -179,16 +206,21 @@ def draw_one_of_theirs(pipe, fixture, case, prompt, seed):
     if case.kind == "inpaint":
         arguments["mask_image"] = Image.open(fixture.mask)
         arguments |= {"height": 64, "width": 64}
+    if fixture.where.is_half:
+        side = pipe.unet.config.sample_size
+        noise = torch.randn((1, pipe.unet.config.in_channels, side, side), generator=arguments["generator"])
+        arguments["latents"] = noise.to(fixture.where.device, fixture.where.torch_dtype)
     image = pipe(prompt, **arguments).images[0]
     if not np.isfinite(image).all() or not torch.isfinite(kept["latents"]).all():
         raise ArithmeticError("not finite in diffusers either")
-    return {"embeds": kept["embeds"][-1], "latents": kept["latents"][0], "image": (image * 255).round().astype(np.int32)}
+    return {"embeds": kept["embeds"][-1].float().cpu(), "latents": kept["latents"][0].float().cpu(), "image": (image * 255).round().astype(np.int32)}
 
 
 def draw_ours(actor, fixture, case, base_seed, scratch):
     dump = scratch / "dump.safetensors"
     command = [actor, "generate", "--model", fixture.model, "--seed", base_seed, "--steps", case.steps, "--scheduler",
-               case.scheduler, "--guidance-scale", case.guidance, "--out", scratch / "out", "--dump-tensors", dump]
+               case.scheduler, "--guidance-scale", case.guidance, "--out", scratch / "out", "--dump-tensors", dump,
+               "--device", fixture.where.device, "--dtype", fixture.where.dtype, "--mode", fixture.where.mode]
     for k in range(case.prompts):
         command += ["--prompt", PROMPTS[k]]
     if case.negative:
@@ -215,11 +247,13 @@ def distance(ours, theirs):
     return ((ours - theirs).norm() / theirs.norm()).item()
 
 
-def compare(case, ours, theirs):
+def compare(case, where, ours, theirs):
     """The largest distances of a row, and whether they are allowed."""
     embeds = max(distance(a["embeds"], b["embeds"]) for a, b in zip(ours, theirs))
     latents = max(distance(a["latents"], b["latents"]) for a, b in zip(ours, theirs))
     share = min((np.abs(a["image"] - b["image"]) <= 1).mean() for a, b in zip(ours, theirs))
+    if where.is_half:
+        return embeds, latents, share, embeds <= 2e-2 and latents <= 2e-2
     return embeds, latents, share, embeds <= 1e-5 and latents <= case.latents_bound and share >= 0.999
 
 
@@ -231,21 +265,25 @@ def main():
     parser.add_argument("--quick", action="store_true", help="4 steps, one prompt: about a minute and a half")
     parser.add_argument("--family", choices=FAMILIES, action="append")
     parser.add_argument("--scheduler", choices=SCHEDULERS, action="append")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda:N")
+    parser.add_argument("--dtype", choices=("fp32", "fp16"), default="fp32")
+    parser.add_argument("--mode", choices=("auto", "reference", "fast"), default="auto", help="of actor generate")
     options = parser.parse_args()
+    where = Where(options.device, options.dtype, options.mode)
     seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
     print(f"seed {seed}; diffusers {diffusers.__version__}, torch {torch.__version__}, transformers {transformers.__version__}")
     diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.set_verbosity_error()
     torch.set_num_threads(1)
     cases = [case for case in all_cases(options.quick)
-             if case.family in (options.family or FAMILIES) and case.scheduler in (options.scheduler or SCHEDULERS)]
-    passed, failed, skipped, worst = 0, [], 0, {"embeds": 0.0, "latents": 0.0, "share": 1.0}
+             if case.family in (options.family or FAMILIES) and case.scheduler in (options.scheduler or SCHEDULERS) and where.can_compare(case)]
+    passed, equal, failed, skipped, worst = 0, 0, [], 0, {"embeds": 0.0, "latents": 0.0, "share": 1.0}
     with tempfile.TemporaryDirectory() as name:
         scratch = pathlib.Path(name)
         fixtures = {}
         for case in cases:
             if case.family not in fixtures:
-                fixtures[case.family] = Fixture(case.family, scratch, seed)
+                fixtures[case.family] = Fixture(case.family, scratch, seed, where)
             fixture = fixtures[case.family]
             try:
                 theirs = draw_theirs(fixture, case, seed)
@@ -254,7 +292,8 @@ def main():
                 print(f"{case}: skipped, {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
                 continue
             try:
-                embeds, latents, share, fine = compare(case, draw_ours(options.actor, fixture, case, seed, scratch), theirs)
+                ours = draw_ours(options.actor, fixture, case, seed, scratch)
+                embeds, latents, share, fine = compare(case, where, ours, theirs)
             except RuntimeError as error:
                 failed.append(case)
                 print(f"{case}: FAILED, {error}", flush=True)
@@ -262,6 +301,7 @@ def main():
             worst = {"embeds": max(worst["embeds"], embeds), "latents": max(worst["latents"], latents),
                      "share": min(worst["share"], share)}
             passed += fine
+            equal += latents == 0
             if not fine:
                 failed.append(case)
             print(f"{case}: embeds {embeds:.1e}  latents {latents:.1e}  pixels {100 * share:.2f} %  "
@@ -269,7 +309,7 @@ def main():
     for case in failed:
         print(f"failed: {case}")
     print(f"{passed} passed, {len(failed)} failed, {skipped} skipped of {len(cases)}; worst: embeds {worst['embeds']:.1e}, "
-          f"latents {worst['latents']:.1e}, pixels {100 * worst['share']:.2f} %")
+          f"latents {worst['latents']:.1e}, pixels {100 * worst['share']:.2f} %; {equal} equal to the bit")
     return 1 if failed or not passed else 0
 
 
