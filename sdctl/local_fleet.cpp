@@ -122,8 +122,10 @@ base::Result<LocalFleet> LocalFleet::start(const LocalFleetOptions& options)
     }
     auto impl = std::make_unique<Impl>(options, std::move(*folder));
     // --threads stays at its default: it may change the last bits of a picture.
-    std::vector<std::string> agent_arguments{"--coordinator", impl->endpoint, "--node-id",
-                                             "local",         "--devices",    "cpu*" + std::to_string(options.actors)};
+    const auto devices = options.devices.empty() ? "cpu*" + std::to_string(options.actors) : options.devices;
+    std::vector<std::string> agent_arguments{
+        "--coordinator", impl->endpoint, "--node-id",   "local",
+        "--devices",     devices,        "--max-batch", std::to_string(options.max_batch)};
     if (options.model) {
         agent_arguments.insert(agent_arguments.end(),
                                {"--model", options.model->name + "=" + options.model->folder.string()});

@@ -5,6 +5,7 @@
 #include "client/client.hpp"
 #include "sdctl/local_model.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -19,6 +20,8 @@ struct LocalFleetOptions {
     bool shows_logs = false;         ///< the daemons log to our stderr, in detail, instead of silently into the folder
     std::filesystem::path actor_program{}; ///< empty: the agent's own choice
     bool is_for_programs = false;          ///< no actors: `actors` devices for the ranks of a program
+    std::string devices{};                 ///< as agent --devices; empty: `actors` times the processor
+    std::uint32_t max_batch = 1;           ///< as agent --max-batch
 };
 
 /// A coordinator and an agent with its actors, all on this machine, for one command. They listen on private sockets in a

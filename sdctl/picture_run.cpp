@@ -77,6 +77,8 @@ private:
     base::Result<void> start_local_fleet()
     {
         LocalFleetOptions local{options_.local_actors, std::nullopt, spdlog::get_level() <= spdlog::level::debug};
+        local.devices = options_.local_devices;
+        local.max_batch = options_.local_max_batch;
         if (!is_echo(wanted_)) {
             auto model = find_local_model(wanted_.model, model_places(program_folder()));
             if (!model) {

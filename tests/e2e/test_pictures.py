@@ -51,6 +51,14 @@ class LocalRuns(unittest.TestCase):
         shutil.copytree(MODEL, copy)
         self.assertEqual(self.draw("copy", "--local", 2, "--model", copy), self.draw("own", "--local", 2))
 
+    def test_the_local_actors_devices_can_be_named(self):
+        named = self.draw("named", "--local", 2, "--devices", "cpu,cpu")
+        self.assertEqual(named, self.draw("counted", "--local", 1))
+        err = self.scratch.sdctl("run", *ALL_PROMPTS, "--out", self.out, "--local", 1, "--devices", "cuda:99", expect=1).err
+        self.assertIn("--devices cuda:99: ", err)
+        err = self.scratch.sdctl("run", *ALL_PROMPTS, "--out", self.out, "--devices", "cpu", expect=2).err
+        self.assertIn("--devices requires --local", err)
+
     def test_damaged_model_folders_are_bad_input(self):
         def cut(path):
             path.write_bytes(path.read_bytes()[:1000])
