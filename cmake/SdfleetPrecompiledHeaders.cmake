@@ -28,3 +28,7 @@ sdfleet_precompile(sdfleet_pipeline ${_std} <nlohmann/json.hpp> <ATen/core/Tenso
 foreach(_test proto coordinator_core agent_core actor sdctl)
   sdfleet_precompile(${_test}_test ${_wire} ${CMAKE_SOURCE_DIR}/tests/catch.hpp)
 endforeach()
+
+# Several files in one go, where reading the headers is most of what each of them takes all the same. The names in their unnamed
+# namespaces must differ within such a group.
+set_target_properties(sdfleet_sdctl PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
