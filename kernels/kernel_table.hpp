@@ -107,7 +107,7 @@ struct SampleRow {
     float guidance;
     std::int32_t terms; ///< of `term` and `factor`, with term 0: 1 to max_sample_terms
     float factor[max_sample_terms];
-    const float* term[max_sample_terms]; ///< [channels, pixels], fp32; term[0] is not read
+    const float* term[max_sample_terms]; ///< [channels, pixels], fp32, aligned as one float is; term[0] is not read
     float* result;                       ///< [channels, pixels]; may be any of the terms; null: not wanted
     float* prediction;                   ///< [channels, pixels]: the guided prediction itself, for a history; or null
 };
