@@ -4,10 +4,8 @@
 import json
 import os
 import re
-import shutil
-from pathlib import Path
 
-from gpu_part import Result, last_line, run_command, skip
+from gpu_part import Result, find_tool, last_line, run_command, skip
 
 SKIPPED = 77
 SANITIZER_ERROR = 99  # what compute-sanitizer is told to end with
@@ -56,15 +54,6 @@ def kernels(context):
     return result
 
 
-def find_sanitizer(environment):
-    """compute-sanitizer in the PATH, or in the toolkit's folder; None."""
-    for home in (environment.get("CUDA_HOME"), environment.get("CUDA_PATH"), "/usr/local/cuda"):
-        for folder in ("bin", "compute-sanitizer"):
-            if home and (program := Path(home) / folder / "compute-sanitizer").is_file():
-                return program
-    return shutil.which("compute-sanitizer", path=environment.get("PATH", ""))
-
-
 def findings(text):
     """How many errors or hazards the tool counted; None where its summary is missing, as when it broke off."""
     counts = re.findall(r"(?:ERROR|RACECHECK) SUMMARY: (\d+) (?:error|hazard)", text)
@@ -74,7 +63,7 @@ def findings(text):
 def sanitizer(context, environment=None):
     if why := why_no_test(context):
         return skip(why)
-    tool = find_sanitizer(os.environ if environment is None else environment)
+    tool = find_tool("compute-sanitizer", os.environ if environment is None else environment)
     if not tool:
         return skip("compute-sanitizer is not installed (it comes with the CUDA toolkit: PATH or CUDA_HOME)")
     result, faults = Result(ok=True), []

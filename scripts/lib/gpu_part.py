@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a part of scripts/gpu-check is, what it is given and what it returns; and how it runs programs."""
 
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -67,3 +68,12 @@ def run_command(command, timeout_s, log, **options):
 def last_line(path):
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     return lines[-1] if lines else ""
+
+
+def find_tool(name, environment):
+    """One of NVIDIA's tools: in the toolkit's folder, or in the PATH; None."""
+    for home in (environment.get("CUDA_HOME"), environment.get("CUDA_PATH"), "/usr/local/cuda"):
+        for folder in ("bin", name):
+            if home and (program := Path(home) / folder / name).is_file():
+                return program
+    return shutil.which(name, path=environment.get("PATH", ""))

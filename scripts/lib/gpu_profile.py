@@ -5,10 +5,8 @@ import csv
 import io
 import os
 import re
-import shutil
-from pathlib import Path
 
-from gpu_part import Result, last_line, run_command, skip
+from gpu_part import Result, find_tool, last_line, run_command, skip
 from gpu_pictures import parity_models
 
 # The first that fits counts. What LibTorch, cuDNN and cuBLAS call their kernels differs between versions: what fits nothing is
@@ -46,16 +44,8 @@ def shares(text):
     return {name: (time_ns / total, launches) for name, (time_ns, launches) in ordered}
 
 
-def find_nsys(environment):
-    """nsys in the PATH, or in the toolkit's folder; None."""
-    for home in (environment.get("CUDA_HOME"), environment.get("CUDA_PATH"), "/usr/local/cuda"):
-        if home and (program := Path(home) / "bin" / "nsys").is_file():
-            return str(program)
-    return shutil.which("nsys", path=environment.get("PATH", ""))
-
-
 def profile(context, environment=None):
-    nsys = find_nsys(os.environ if environment is None else environment)
+    nsys = find_tool("nsys", os.environ if environment is None else environment)
     if not nsys:
         return skip("nsys is not installed (NVIDIA Nsight Systems, or the CUDA toolkit: PATH or CUDA_HOME)")
     result, faults = Result(ok=True), []

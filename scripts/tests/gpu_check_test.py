@@ -175,7 +175,7 @@ Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (n
             gpu_profile.shares("SKIPPED: profile.sqlite does not contain CUDA kernel data.")
 
     def test_without_nsys_the_part_is_skipped_and_says_what_it_lacks(self):
-        with tempfile.TemporaryDirectory() as folder, mock.patch.object(gpu_profile, "find_nsys", return_value=None):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(gpu_profile, "find_tool", return_value=None):
             context = gpu_part.Context(repo=SCRIPTS.parent, build_dir=BUILD_DIR, out=Path(folder), targets=[])
             result = gpu_profile.profile(context)
         self.assertTrue(result.skipped)
